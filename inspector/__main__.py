@@ -1,0 +1,5 @@
+"""``python -m inspector`` is ``mtls``."""
+
+from inspector.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Pure judgements over transcripts and credentials: no OpenSSL, no I/O, the time is passed in."""

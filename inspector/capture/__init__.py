@@ -1,0 +1,1 @@
+"""Packet captures and key logs to byte streams, and back."""

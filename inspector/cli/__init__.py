@@ -1,0 +1,1 @@
+"""Click commands: arguments in, exit code out; the only importer of click."""

@@ -1,0 +1,55 @@
+"""The ``mtls`` command. Commands are imported when they are used: ``mtls --help`` loads neither OpenSSL nor cryptography."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from inspector import __version__
+
+# name -> (module, attribute, one line for --help), in the order of the help page
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "handshake": ("inspector.cli.handshake", "command", "One (mutual) TLS handshake, step by step."),
+    "request": ("inspector.cli.request", "command", "Send an HTTP request over a judged channel."),
+    "diagnose": ("inspector.cli.diagnose", "command", "Why is my client certificate rejected?"),
+    "audit": ("inspector.cli.audit", "command", "Does this server really enforce mutual TLS?"),
+    "check": ("inspector.cli.check", "command", "Is this credential fit for use? Offline."),
+    "read": ("inspector.cli.read", "command", "The same reports from a packet capture."),
+    "serve": ("inspector.cli.serve", "command", "A server that asks for a client certificate and says what it saw."),
+    "connect": ("inspector.cli.connect", "command", "The judged channel, interactive or as a pipe."),
+    "credentials": ("inspector.cli.credentials", "command", "Credentials kept per host, attached by themselves."),
+    "explain": ("inspector.cli.explain", "command", "The reference at hand: alerts, causes, checks, messages."),
+    "demo": ("inspector.cli.demo", "command", "Everything at once against a server on loopback, nothing to set up."),
+}
+
+
+class LazyGroup(click.Group):
+    """Lists its commands from the table and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, _, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="mtls")
+def mtls() -> None:
+    """See a mutual TLS handshake happen, learn who rejected whom and why, and send requests over the verified channel."""
+
+
+def main() -> None:
+    """The entry point of the ``mtls`` script."""
+    sys.exit(mtls.main(prog_name="mtls"))

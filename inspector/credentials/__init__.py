@@ -1,0 +1,1 @@
+"""Keys and certificates in every common form; throw-away ones in `mint`."""

@@ -1,0 +1,1 @@
+"""The one driver: sockets, name resolution, deadlines and the selectors loop."""

@@ -1,0 +1,1 @@
+"""The report model, which is the JSON format, its builder, and its renderers, which compute nothing."""

@@ -1,0 +1,1 @@
+"""One module a command: generators that yield plans, receive transcripts and return a report."""

@@ -1,0 +1,1 @@
+"""What happened, in order: events, the table of phases, and the append-only transcript."""

@@ -1,0 +1,66 @@
+"""The append-only record of one connection: the waist of the hourglass. Below it code appends, above it code only reads."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from inspector.trace import events as ev
+from inspector.trace.phase import Phase
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+
+E = TypeVar("E")
+
+
+class Transcript:
+    """What happened on one connection, in order. ``plan`` is what was tried (None for a capture).
+
+    ``started`` is the wall-clock time of the event time 0.0, seconds since the epoch (0.0 where event times are epoch already).
+    """
+
+    def __init__(self, plan: Any = None, *, started: float = 0.0) -> None:
+        self.plan = plan
+        self.started = started
+        self._events: list[ev.Event] = []
+        # phase in which each event was appended, by index: alerts need it
+        self._phases: list[Phase] = []
+        self._phase = Phase.RESOLVE
+
+    def append(self, event: ev.Event) -> None:
+        if isinstance(event, ev.PhaseEntered):
+            self._phase = event.phase
+        self._events.append(event)
+        self._phases.append(self._phase)
+
+    @property
+    def events(self) -> tuple[ev.Event, ...]:
+        return tuple(self._events)
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that was entered last."""
+        return self._phase
+
+    def all(self, kind: type[E]) -> list[E]:
+        """All events of one type, in order."""
+        return [event for event in self._events if isinstance(event, kind)]
+
+    def first(self, kind: type[E]) -> E | None:
+        return next((event for event in self._events if isinstance(event, kind)), None)
+
+    def last(self, kind: type[E]) -> E | None:
+        return next((event for event in reversed(self._events) if isinstance(event, kind)), None)
+
+    def phase_of(self, event: ev.Event) -> Phase:
+        """The phase in which this very event was appended."""
+        for seen, phase in zip(self._events, self._phases, strict=True):
+            if seen is event:
+                return phase
+        raise ValueError("the event is not of this transcript")
+
+    def messages(self, type_: int | None = None, side: Side | None = None) -> list[wire.Message]:
+        """Handshake messages, all or of one type or side, in wire order."""
+        return [
+            m for m in self._events
+            if isinstance(m, wire.Message) and (type_ is None or m.type == type_) and (side is None or m.side is side)
+        ]
