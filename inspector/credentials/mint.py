@@ -177,7 +177,7 @@ class Recipe(NamedTuple):
     """All that can be chosen, right or wrong, about one certificate.
 
     ``key`` is a kind for ``new_key`` or a private key. ``subject`` and ``issuer_name`` are the DER of a whole Name: a look-alike
-    can bear exactly a listed one. Dates are seconds since the epoch. ``ca``, ``usage`` and ``purposes`` None leave the extension out;
+    can bear exactly a listed one. Dates are epoch seconds. ``ca``, ``usage`` and ``purposes`` None leave the extension out;
     ``usage`` has RFC 5280's names, ``purposes`` names or OIDs. ``names``, ``permitted`` and ``excluded`` are written "DNS:a",
     "IP:127.0.0.1", "IP:10.0.0.0/8", "email:a@b", "URI:spiffe://...". ``key_id`` and ``authority_key_id`` copy somebody else's key
     identifiers, ``key_identifiers`` False leaves both out. ``signature`` is "sha256", "sha384", "sha512", "sha1", "md5" or
