@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from inspector.der import extensions as ext
 from inspector.der import reader as der
 from inspector.der.extensions import Extension, Extensions
-from inspector.der.names import comparison_key, read_name, rfc4514
+from inspector.der.names import comparison_key, encoding_faults, rfc4514
 from inspector.der.oids import CURVES, HASHES, KEY_BITS, KEYS, SIGNATURES
 from inspector.der.reader import DerError, Element, Reader, context
 from inspector.der.times import read_time
@@ -172,7 +172,8 @@ def _validity(fields: _Fields, element: Element) -> None:
 def _name(fields: _Fields, key: str, element: Element) -> None:
     fields.found[f"{key}_der"] = element.encoded
     fields.found[key] = rfc4514(element.encoded)
-    read_name(element.encoded)  # raises DerError where it had to be shown as hex
+    # raises DerError where the name had to be shown as hex
+    fields.faults.extend(f"{key}: {fault}" for fault in encoding_faults(element.encoded))
 
 
 def _extension(body: Reader) -> Extension:

@@ -82,11 +82,11 @@ class Timestamp(NamedTuple):
     at: float
 
 
-def _address(raw: bytes) -> str:
-    """An IP address, or in name constraints an address and its mask."""
-    if len(raw) in {4, 16}:
+def _address(raw: bytes, subtree: bool) -> str:
+    """An IP address, or in name constraints (``subtree``) an address and its mask."""
+    if len(raw) in {4, 16} and not subtree:
         return str(ipaddress.ip_address(raw))
-    if len(raw) in {8, 32}:
+    if len(raw) in {8, 32} and subtree:
         half = len(raw) // 2
         address, mask = ipaddress.ip_address(raw[:half]), int.from_bytes(raw[half:], "big")
         bits = mask.bit_count()
@@ -101,8 +101,8 @@ def _other_name(element: Element, reader: Reader) -> str:
     return f"{oid}=#{inner.read('otherName value').contents.hex()}"
 
 
-def read_general_name(reader: Reader, where: str) -> GeneralName:
-    """The next GeneralName. Raises DerError where it is none."""
+def read_general_name(reader: Reader, where: str, *, subtree: bool = False) -> GeneralName:
+    """The next GeneralName. Raises DerError where it is none. In a ``subtree`` an IP address has a mask."""
     element = reader.read(where)
     kind = GENERAL_NAME_KINDS.get(element.tag & 0x1F) if element.tag & 0xC0 == 0x80 else None
     if kind is None:
@@ -113,7 +113,7 @@ def read_general_name(reader: Reader, where: str) -> GeneralName:
             reader.faults.append(f"{where} at byte {element.start}: {kind} with bytes that are not ASCII")
         return GeneralName(kind, raw.decode("ascii", "backslashreplace"), raw)
     if kind == "IP":
-        return GeneralName(kind, _address(raw), raw)
+        return GeneralName(kind, _address(raw, subtree), raw)
     if kind == "dirName":
         return GeneralName(kind, rfc4514(raw), raw)
     if kind == "RID":
@@ -222,7 +222,7 @@ def _subtrees(body: Reader, tag: int, where: str) -> tuple[GeneralName, ...]:
     if not inner.more:
         inner.faults.append(f"nameConstraints: {where} is an empty list")
     while inner.more:
-        found.append(read_general_name(inner.enter(where), where))
+        found.append(read_general_name(inner.enter(where), where, subtree=True))
     return tuple(found)
 
 

@@ -54,12 +54,15 @@ Rdns = tuple[tuple[Attribute, ...], ...]
 
 
 def decode_text(tag: int, value: bytes) -> str | None:
-    """The text of a string value, None where the type is no string or the bytes are not of it."""
+    """The text of a string value, None where the type is no string or the bytes are of none.
+
+    Bytes above 127 in a type that is ASCII are read as the UTF-8 that they mostly are; ``encoding_faults`` tells of it.
+    """
     codec = CODECS.get(tag)
     if codec is None:
         return None
     try:
-        return value.decode(codec)
+        return value.decode("utf-8" if codec == "ascii" else codec)
     except UnicodeDecodeError:
         return None
 
@@ -92,6 +95,16 @@ def read_name(name: bytes) -> Rdns:
                 raise DerError("name", rdn.at, f"more than {MAX_ATTRIBUTES} attributes")
         rdns.append(tuple(attributes))
     return tuple(rdns)
+
+
+def encoding_faults(name: bytes) -> tuple[str, ...]:
+    """Attributes whose bytes are not of the string type that they claim. Raises DerError where it is no Name."""
+    found: list[str] = []
+    for attribute in (a for rdn in read_name(name) for a in rdn):
+        wrong = CODECS.get(attribute.tag) == "ascii" and not attribute.value.isascii()
+        if wrong or (attribute.tag in CODECS and attribute.text is None):
+            found.append(f"{attribute.label} at byte {attribute.offset}: bytes that are not of a {tag_name(attribute.tag)}")
+    return tuple(found)
 
 
 def _hex_pairs(character: str) -> str:
