@@ -1,0 +1,170 @@
+"""The oracle of the audit: when is a request accepted? Every verdict rests on a real request and its baselines.
+
+Accept or refuse shows in five ways (a fatal alert, an alert after the client's Finished, an HTTP page of the TLS layer, 401 or 403 of the
+application, a silent close); ``classify`` folds them into one ``Outcome``. It needs what the application said with the good
+credential (baseline G) to tell "served" from "answered".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+from inspector.wire.registry import AlertDescription, HandshakeType
+
+ACCEPTED, REFUSED, UNDECIDED, UNREACHABLE = "accepted", "refused", "undecided", "unreachable"
+FATAL = 2
+CLOSE_NOTIFY, USER_CANCELED = 0, 90
+# RFC 9110, 15.5.20: the server itself says that this name does not belong here; 495, 496 are nginx's own
+REFUSING_STATUSES = {401: "401", 403: "403", 421: "421 misdirected request", 495: "495", 496: "496"}
+REDIRECTS_TO_TLS = {301, 302, 307, 308, 426}
+NGINX_REFUSALS = (b"No required SSL certificate was sent", b"The SSL certificate error")
+TOO_MANY_REQUESTS = 429
+# what differs between two answers that are the same: dates, long numbers, ids in hex or base64
+_VOLATILE = re.compile(rb"\d{1,2}:\d\d:\d\d|\d{4}-\d\d-\d\d|\b[0-9a-fA-F]{8,}\b|[A-Za-z0-9+/_-]{24,}=*|\d{5,}")
+
+
+class Fingerprint(NamedTuple):
+    """What makes two answers the same page: status, media type, size in buckets of 64 bytes, body without what varies."""
+
+    status: int
+    media_type: str
+    size: int
+    digest: str
+
+
+class Outcome(NamedTuple):
+    """What one probe came to. ``how`` names it in words (``alert 48 unknown_ca``); ``body`` is the answer's first 200 bytes."""
+
+    kind: str
+    how: str
+    name: str = ""  # of the probe
+    number: int = 0  # of the probe, in order
+    status: int | None = None
+    alert: int | None = None
+    fingerprint: Fingerprint | None = None
+    requested: bool = False  # a CertificateRequest was seen
+    late: bool = False  # ... after the first handshake
+    resumed: bool = False
+    offered_session: bool = False
+    protocol: str | None = None
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    redirect: str | None = None
+    transcript: Transcript | None = None
+    what: str = ""  # the probe in words: SNI, Host, path, credential
+
+    @property
+    def accepted(self) -> bool:
+        return self.kind == ACCEPTED
+
+    @property
+    def refused(self) -> bool:
+        return self.kind == REFUSED
+
+    @property
+    def silent(self) -> bool:
+        """Refused by a close without a word: one such refusal proves little."""
+        return self.kind == REFUSED and self.alert is None and self.status is None
+
+
+def fingerprint(status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> Fingerprint:
+    """The fingerprint of one HTTP answer."""
+    media = next((value.split(";", 1)[0].strip().lower() for name, value in headers if name.lower() == "content-type"), "")
+    return Fingerprint(status, media, len(body) // 64, hashlib.sha256(_VOLATILE.sub(b"#", body)).hexdigest()[:16])
+
+
+def _alert(transcript: Transcript) -> wire.Alert | None:
+    """The server's first alert that ends something; user_canceled before close_notify is how some stacks say goodbye."""
+    for alert in transcript.all(wire.Alert):
+        if alert.side is Side.SERVER and alert.description not in (CLOSE_NOTIFY, USER_CANCELED) and alert.level == FATAL:
+            return alert
+    return None
+
+
+def _offered_session(transcript: Transcript) -> bool:
+    """Did our ClientHello offer to resume? (pre_shared_key, a non-empty session_ticket, or a session that the hello names)"""
+    hello = next(iter(transcript.messages(HandshakeType.CLIENT_HELLO, Side.CLIENT)), None)
+    if hello is None or transcript.plan is None or getattr(transcript.plan, "session", None) is None:
+        return False
+    extensions = {int(kind): data for kind, data in _extensions(hello.value)}
+    session_id = getattr(hello.value, "session_id", b"")
+    return 41 in extensions or bool(extensions.get(35)) or bool(session_id)
+
+
+def _extensions(value: object) -> list[tuple[int, bytes]]:
+    return [(int(e.type), bytes(getattr(e, "data", b""))) for e in getattr(value, "extensions", ())]
+
+
+def classify(transcript: Transcript, good: Fingerprint | None = None) -> Outcome:
+    """What the server's answer to one request was. ``good``: what it says to the good credential, where that is known."""
+    done, result = transcript.first(ev.HandshakeDone), transcript.last(ev.ApplicationResult)
+    requests = transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
+    base = Outcome(
+        UNDECIDED, "no answer", requested=bool(requests), late=any(m.late for m in requests),
+        resumed=bool(done and done.resumed), offered_session=_offered_session(transcript),
+        protocol=done.protocol if done else None, transcript=transcript,
+    )
+    app = result.result if result else None
+    if app is not None and app.http is not None:
+        return _classify_http(base, app.http, good)
+    if app is not None and app.answered and app.accepted is not None:
+        return base._replace(kind=ACCEPTED if app.accepted else REFUSED, how=f"{app.protocol} {app.summary}", body=app.reply[:200])
+    return _classify_tls(base, transcript, app.answered if app is not None else False)
+
+
+def _classify_http(base: Outcome, http: object, good: Fingerprint | None) -> Outcome:
+    status, headers, body = http.status, http.headers, http.body  # type: ignore[attr-defined]
+    print_ = fingerprint(status, headers, body)
+    found = base._replace(
+        status=status, fingerprint=print_, body=body[:200], headers=headers, how=f"HTTP {status}",
+        redirect=next((value for name, value in headers if name.lower() == "location"), None),
+    )
+    if any(words in body for words in NGINX_REFUSALS):
+        return found._replace(kind=REFUSED, how=f"HTTP {status} (nginx: client certificate)")
+    if good is not None and print_.status == good.status and status < 400 and _same(print_, good):
+        return found._replace(kind=ACCEPTED)
+    if status in REFUSING_STATUSES:
+        return found._replace(kind=REFUSED, how=f"HTTP {REFUSING_STATUSES[status]}")
+    if status < 400:
+        return found._replace(kind=ACCEPTED)
+    if good is not None and _same(print_, good):
+        return found._replace(kind=ACCEPTED)
+    if status == 400 and b"certificate" in body.lower():
+        return found._replace(kind=REFUSED, how="HTTP 400 (about the certificate)")
+    return found
+
+
+def _same(one: Fingerprint, other: Fingerprint) -> bool:
+    return one == other
+
+
+def _classify_tls(base: Outcome, transcript: Transcript, answered: bool) -> Outcome:
+    alert, ended = _alert(transcript), transcript.last(ev.Ended)
+    if alert is not None:
+        name = AlertDescription(alert.description).label
+        return base._replace(kind=REFUSED, how=f"alert {alert.description} {name}", alert=alert.description)
+    if transcript.first(ev.Connected) is None:
+        return base._replace(kind=UNREACHABLE, how="no connection")
+    judged = transcript.last(ev.Judged)
+    if judged is not None and judged.withheld:
+        return base._replace(how="our side did not trust the server")
+    if transcript.first(ev.GateClosed) is not None:
+        return base._replace(how="not sent")
+    if ended is not None and ended.how == "deadline":
+        return base._replace(how="timeout")
+    if ended is not None and ended.by in ("server", "network") and not answered:
+        return base._replace(kind=REFUSED, how=f"closed without a word ({ended.how})")
+    if transcript.last(ev.ApplicationResult) is not None and not answered:
+        return base._replace(kind=REFUSED, how="closed without a word")
+    return base
+
+
+def same_page(one: Outcome, other: Outcome) -> bool:
+    """True if both got an answer and it was the same page."""
+    return one.fingerprint is not None and one.fingerprint == other.fingerprint

@@ -1,0 +1,1 @@
+"""`mtls audit`: checks as a table, each a generator of probes that returns its result."""
