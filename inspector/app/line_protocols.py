@@ -261,12 +261,3 @@ def redis(_greeting: bool) -> Script:
         raise PeerBroke(f"'{text_of(line, 60)}' is not an answer to PING")
     word = _word(line)
     return _step("redis", word, REDIS.get(word), line)
-
-
-STARTTLS = {
-    "smtp": smtp_starttls, "lmtp": lmtp_starttls, "imap": imap_starttls, "pop3": pop3_starttls, "ftp": ftp_starttls,
-    "nntp": nntp_starttls, "sieve": sieve_starttls, "irc": irc_starttls,
-}
-FIRST = {
-    "smtp": smtp, "lmtp": lmtp, "imap": imap, "pop3": pop3, "ftp": ftp, "nntp": nntp, "sieve": sieve, "irc": irc, "redis": redis,
-}

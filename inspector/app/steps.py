@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from inspector.app import ldap, line_protocols, mqtt, mysql, postgres, xmpp
-from inspector.app.starttls import canonical
+from inspector.app.starttls import canonical, script_of
 from inspector.app.talk import Script, Talk
 from inspector.credentials.model import Credential
 from inspector.errors import UsageError
@@ -160,14 +159,15 @@ def _greeted(settings: StepSettings) -> bool:
 
 
 def _lines(name: str) -> Callable[[StepSettings], Script]:
-    return lambda settings: line_protocols.FIRST[name](_greeted(settings))
+    return lambda settings: script_of(f"line_protocols.{name}")(_greeted(settings))
 
 
+# protocol -> maker of its script; the modules are imported when they are used
 STEPS: dict[str, Callable[[StepSettings], Script]] = {
-    **{name: _lines(name) for name in line_protocols.FIRST},
-    "postgres": lambda settings: postgres.startup(user_of(settings)),
-    "mysql": lambda settings: mysql.login(user_of(settings), _greeted(settings)),
-    "ldap": lambda settings: ldap.whoami(settings.credential is not None),
-    "mqtt": lambda settings: mqtt.connect(settings.app_user),
-    "xmpp": lambda settings: xmpp.features(settings.target.host or "localhost"),
+    **{name: _lines(name) for name in ("smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve", "irc", "redis")},
+    "postgres": lambda settings: script_of("postgres.startup")(user_of(settings)),
+    "mysql": lambda settings: script_of("mysql.login")(user_of(settings), _greeted(settings)),
+    "ldap": lambda settings: script_of("ldap.whoami")(settings.credential is not None),
+    "mqtt": lambda settings: script_of("mqtt.connect")(settings.app_user),
+    "xmpp": lambda settings: script_of("xmpp.features")(settings.target.host or "localhost"),
 }

@@ -13,9 +13,9 @@ from inspector.app.talk import PeerBroke, Script, Want, text_of
 
 LIMIT = 64 * 1024
 FEATURES_END = re.compile(rb"</(?:[\w.-]+:)?features\s*>|<(?:[\w.-]+:)?features\s*/>|</(?:[\w.-]+:)?stream\s*>")
-STREAM_ERROR = re.compile(rb"<(?:[\w.-]+:)?error\b[^>]*>\s*<([\w-]+)")
+STREAM_ERROR = re.compile(rb"<(?:[\w.-]+:)?error\b[^>]*>\s*<([\w-]+)[\s/>]")
 REFUSED = (b"not-authorized", b"policy-violation", b"host-unknown")
-PROCEED = re.compile(rb"<(proceed|failure)\b[^>]*/?>(?:\s*</\1>)?")
+PROCEED = re.compile(rb"<(proceed|failure)\b[^>]*?(?:/>|[^/]>.*?</\1>)", re.DOTALL)
 
 
 def _attribute(text: str) -> str:
@@ -60,6 +60,8 @@ def starttls(host: str) -> Script:
     answer = yield from _until(PROCEED, b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
     found = PROCEED.search(answer)
     ok = found is not None and found[1] == b"proceed"
+    if found is not None and answer[found.end() :].strip():
+        raise PeerBroke("bytes came in plaintext after the go-ahead for TLS (an injection)")
     return AppResult("xmpp", True, ok, "proceed" if ok else "failure",
                      "the server agreed to TLS" if ok else f"the server refused STARTTLS: {text_of(answer)}")
 
