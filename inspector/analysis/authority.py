@@ -1,0 +1,143 @@
+"""How the chain that was sent meets the authorities that the server names, and the keys of those authorities.
+
+Names are not keys. A chain may end in a CA that the server lists and still be of another CA with the same name; where a certificate of
+the listed CA is at hand (from the server's own chain, from ``--cacert``, from the verified path), signatures tell the two apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from inspector.analysis.observations import KeyCheck, Relation
+from inspector.der.certificate import Certificate, parse
+from inspector.der.names import comparison_key
+
+MAX_STEPS = 16
+
+
+class Standing(NamedTuple):
+    """``issuers`` counts CA certificates between the leaf and the root on the path that the chain sent allows."""
+
+    relation: Relation
+    detail: str
+    key_check: KeyCheck
+    key_detail: str
+    issuers: int
+    missing: tuple[bytes, ...] = ()  # certificates that would close a gap, DER, in the order to send them
+    sorted_chain: tuple[bytes, ...] = ()  # what was sent, in order, without what does not belong
+
+
+def _subject(cert: Certificate) -> bytes:
+    return comparison_key(cert.subject_der)
+
+
+def _issuer(cert: Certificate) -> bytes:
+    return comparison_key(cert.issuer_der)
+
+
+def signed_by(cert: Certificate, issuer: Certificate) -> bool | None:
+    """Whether ``issuer``'s key made the signature on ``cert``. None where that cannot be checked here."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        x509.load_der_x509_certificate(cert.der).verify_directly_issued_by(x509.load_der_x509_certificate(issuer.der))
+    except InvalidSignature:
+        return False
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return _by_identifier(cert, issuer)
+    return True
+
+
+def _by_identifier(cert: Certificate, issuer: Certificate) -> bool | None:
+    """The key identifiers' answer (RFC 5280, Section 4.2.1.1), where a signature cannot be checked."""
+    wanted, has = cert.ext.authority_key_id, issuer.ext.subject_key_id
+    if wanted is None or wanted.key_id is None or has is None:
+        return None
+    return wanted.key_id == has
+
+
+def walk(chain: tuple[Certificate, ...], start: Certificate) -> list[Certificate]:
+    """From ``start`` upwards by names and, where several certificates bear the name, by signature."""
+    path = [start]
+    while not path[-1].is_self_issued and len(path) <= MAX_STEPS:
+        wanted = _issuer(path[-1])
+        candidates = [c for c in chain if _subject(c) == wanted and c not in path]
+        if not candidates:
+            break
+        path.append(next((c for c in candidates if signed_by(path[-1], c)), candidates[0]))
+    return path
+
+
+def _keys(path: list[Certificate], known: tuple[Certificate, ...]) -> tuple[KeyCheck, str]:
+    """Do the signatures on the path belong to the keys of the CAs that bear these names?"""
+    verdict: tuple[KeyCheck, str] = ("unknown", "")
+    for child in path:
+        holders = [c for c in known if _subject(c) == _issuer(child)]
+        if child.is_self_issued:
+            if len(path) == 1 or not holders:
+                continue
+            if not any(c.spki_der == child.spki_der for c in holders):
+                return "lookalike", f"'{child.subject}' in our chain has another key than the CA of that name"
+            return "genuine", f"'{child.subject}' in our chain has the key of the CA of that name"
+        answers = [signed_by(child, c) for c in holders]
+        if answers and all(a is False for a in answers):
+            return "lookalike", f"the signature on '{child.title}' was not made by the key of the CA named '{child.issuer}'"
+        if any(answers):
+            verdict = ("genuine", f"the signature on '{child.title}' was made by the key of the CA named '{child.issuer}'")
+    return verdict
+
+
+def _relation(
+    path: list[Certificate], listed: set[bytes], known: tuple[Certificate, ...]
+) -> tuple[Relation, str, tuple[bytes, ...]]:
+    end = path[-1]
+    roots = {_subject(c) for c in known if c.is_self_issued}
+    by_name = {_subject(c): c for c in known}
+    targets = listed or roots
+    top = _issuer(end)
+    listed_words = "the server lists" if listed else "the server itself uses"
+    listed_ca = by_name.get(top)
+    if top in targets and (listed_ca is None or listed_ca.is_self_issued or not listed):
+        return "linked", f"the chain ends below '{end.issuer}', which {listed_words}", ()
+    inside = next((c for c in path[1:] if not c.is_self_issued and _subject(c) in listed), None)
+    if inside is not None and top not in listed:
+        return "partial", f"the server lists '{inside.subject}', which is inside our chain, and not '{end.issuer}' above it", ()
+    if top in listed:
+        return "partial", f"the server lists '{end.issuer}', which is no root, and nothing above it", ()
+    onward = walk(known, end)[1:] if not end.is_self_issued else []
+    missing = tuple(c.der for c in onward if not c.is_self_issued)
+    last = onward[-1] if onward else None
+    if last is not None and missing and (_issuer(last) in targets or _subject(last) in targets):
+        return "gap", f"'{parse(missing[0]).subject}' was not sent, and would lead to '{last.issuer}', which {listed_words}", missing
+    if listed and _has_cousin(last or end, listed, known):
+        return "cousin", f"the server lists a CA that is no root; our chain leads to the same root ('{(last or end).issuer}') without it", ()
+    if listed:
+        return "stranger", f"nothing in the chain leads to a CA that the server lists; it ends in '{end.issuer}'", ()
+    return "unknown", "the server lists no CA names", ()
+
+
+def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, ...]) -> bool:
+    """A listed CA that is known, is no root, and leads to the root that our chain leads to."""
+    for ca in known:
+        if _subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end):
+            return True
+    return False
+
+
+def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[bytes, ...]) -> Standing:
+    """Hold the chain that was sent (DER, leaf first) against the listed names (DER) and the CA certificates that are known (DER).
+
+    Pure; what cannot be told is "unknown".
+    """
+    if not chain:
+        return Standing("unknown", "", "unknown", "", 0)
+    certs = tuple(parse(der) for der in chain)
+    authorities = tuple(dict.fromkeys(parse(der) for der in known if der != chain[0]))
+    path = walk(certs[1:], certs[0])
+    if len(path) == 1 and path[0].is_self_issued:
+        return Standing("stranger" if listed else "unknown", "the certificate is self-signed", "unknown", "", 0, (), (chain[0],))
+    key_check, key_detail = _keys(path, authorities)
+    relation, detail, missing = _relation(path, {comparison_key(name) for name in listed}, authorities)
+    issuers = sum(1 for c in path[1:] if not c.is_self_issued) + len(missing)
+    return Standing(relation, detail, key_check, key_detail, issuers, missing, tuple(c.der for c in path if not c.is_self_issued))
