@@ -2,114 +2,137 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspector import __version__
-from inspector.app import http_verdict
-from inspector.app.result import AppResult, HttpReply
+from inspector.app.http_exchange import UPLOAD_PIECE, Exchanges
+from inspector.app.http_message import Headers, Limits, Request, one
+from inspector.errors import UsageError
 
 if TYPE_CHECKING:
     import h11
 
-USER_AGENT = f"mtls-inspector/{__version__}"
-HEAD_LIMIT = 128 * 1024  # bytes of one response head: far above what servers send, far below what hurts
-BODY_KEPT = 64 * 1024
-BODY_LIMIT = 1024 * 1024  # a first step reads no further; ``complete`` is False then
-INTERIM_LIMIT = 20  # 1xx responses
+FIRST_STEP_BODY = 1024 * 1024  # a first step reads no further; ``complete`` is False then
 
 
-class HttpGet:
-    """One GET as a first step: the head, and the beginning of the body. Ends the connection with it (``Connection: close``)."""
+def http_get(authority: str, path: str = "/") -> Http1:
+    """One GET as a first step. It asks the server to close (the connection is not needed again)."""
+    request = Request("GET", authority, path or "/")
+    request = request._replace(headers=(*request.headers, ("Connection", "close")))
+    return Http1(one(request), limits=Limits(body=FIRST_STEP_BODY))
 
-    name = "http"
 
-    def __init__(self, authority: str, path: str = "/", *, body_limit: int = BODY_LIMIT) -> None:
+def head_of(request: Request) -> h11.Request:
+    """The request's head with what HTTP/1.1 adds to it. Raises UsageError for what may not stand in one."""
+    import h11
+
+    names = {name.lower() for name, _ in request.headers}
+    headers = list(request.headers) if "host" in names else [("Host", request.authority), *request.headers]
+    if request.body is not None and not names & {"content-length", "transfer-encoding"}:
+        size = request.body.size
+        headers.append(("Transfer-Encoding", "chunked") if size is None else ("Content-Length", str(size)))
+    if request.expect and "expect" not in names:
+        headers.append(("Expect", "100-continue"))
+    try:
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return h11.Request(method=request.method.encode("ascii"), target=request.target.encode("ascii"), headers=encoded)
+    except UnicodeEncodeError as exc:
+        raise UsageError("a method, path or header has a character that HTTP cannot carry", hint="percent-encode it") from exc
+    except h11.LocalProtocolError as exc:
+        raise UsageError(f"the request is not valid HTTP/1.1: {exc}", hint="--raw FILE sends any bytes as they are") from exc
+
+
+def _text(headers: h11.Headers) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw_items())
+
+
+class Http1(Exchanges):
+    """Exchanges over HTTP/1.1, one after the other."""
+
+    version = "1.1"
+    _machine: h11.Connection | None = None
+    _out = b""
+    _held = False  # the body waits for "100 Continue"
+    _body_over = True
+
+    def _start(self, request: Request) -> bool:
         import h11
 
-        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
-        request = h11.Request(method="GET", target=path or "/", headers=[
-            ("Host", authority), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"),
-        ])
-        self._out = bytes(self._connection.send(request) or b"") + bytes(self._connection.send(h11.EndOfMessage()) or b"")
-        self._body_limit = body_limit
-        self._head: h11.Response | None = None
-        self._raw = bytearray()
-        self._body = bytearray()
-        self._body_bytes = 0
-        self._interim = 0
-        self._complete = False
-        self._error: str | None = None
-        self._done = False
+        if self._machine is None:
+            self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.head)
+        elif self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE:
+            self._machine.start_next_cycle()
+        else:
+            return False
+        self._out = self._machine.send(head_of(request)) or b""
+        self._body_over = request.body is None
+        self._held = request.expect and not self._body_over
+        if self._body_over:
+            self._out += self._machine.send(h11.EndOfMessage()) or b""
+        return True
 
-    def data_to_send(self) -> bytes:
+    @property
+    def waits_for_continue(self) -> bool:
+        return self._held and not self._done
+
+    def go_on(self) -> None:
+        self._held = False
+
+    def _produce(self) -> bytes:
         data, self._out = self._out, b""
-        return data
-
-    def receive_data(self, data: bytes) -> None:
-        if self._done or not data:
-            return
-        self._raw += data[: max(0, 4096 - len(self._raw))]
-        self._receive(data)
-
-    def receive_eof(self) -> None:
-        if not self._done:
-            self._receive(b"")
-            self._done = True
-
-    @property
-    def done(self) -> bool:
-        return self._done
-
-    @property
-    def result(self) -> AppResult:
-        reply = self._reply()
-        if reply is None:
-            summary = self._error or ("the answer is incomplete" if self._raw else "the server ended without an answer")
-            return AppResult("http", bool(self._raw), None, None, summary, bytes(self._raw), None, self._error)
-        return AppResult(
-            "http", True, http_verdict.verdict(reply), str(reply.status), http_verdict.summary(reply),
-            bytes(self._raw), reply, self._error,
-        )
-
-    def _reply(self) -> HttpReply | None:
-        head = self._head
-        if head is None:
-            return None
-        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in head.headers.raw_items())
-        return HttpReply(
-            head.status_code, bytes(head.http_version).decode("ascii"), bytes(head.reason).decode("latin-1"), headers,
-            self._body_bytes, bytes(self._body), self._complete,
-        )
-
-    def _receive(self, data: bytes) -> None:
+        if data or self._body_over or self._held or self._done:
+            return data
         import h11
 
+        assert self._request is not None and self._request.body is not None and self._machine is not None
+        piece = self._request.body.read(UPLOAD_PIECE)
         try:
-            self._connection.receive_data(data)
+            if piece:
+                self._sent += len(piece)
+                return self._machine.send(h11.Data(data=piece)) or b""
+            self._body_over = True
+            return self._machine.send(h11.EndOfMessage()) or b""
+        except h11.LocalProtocolError as exc:
+            # a file that grew or shrank while it was sent
+            self._fail(f"the body is not of the length that was announced: {exc}")
+            return b""
+
+    def _consume(self, data: bytes) -> None:
+        import h11
+
+        assert self._machine is not None
+        try:
+            self._machine.receive_data(data)
             while not self._done:
-                event = self._connection.next_event()
-                if event is h11.NEED_DATA or event is h11.PAUSED:
+                event = self._machine.next_event()
+                if event is h11.NEED_DATA:
+                    return
+                if event is h11.PAUSED:
+                    self._done = True
                     return
                 self._take(event)
         except h11.RemoteProtocolError as exc:
-            self._error = f"the HTTP response breaks the protocol: {exc}"
-            self._done = True
+            self._fail(f"the HTTP response breaks the protocol: {exc}")
+
+    def _consume_eof(self) -> None:
+        self._consume(b"")
 
     def _take(self, event: object) -> None:
         import h11
 
         if isinstance(event, h11.InformationalResponse):
-            self._interim += 1
-            if self._interim > INTERIM_LIMIT:
-                self._error = f"more than {INTERIM_LIMIT} interim responses"
-                self._done = True
+            self._held = False
+            self._interim(event.status_code, _text(event.headers))
         elif isinstance(event, h11.Response):
-            self._head = event
+            if self._held:  # a final answer instead of "100 Continue": the body is not wanted
+                self._body_over, self._held = True, False
+            self.version = bytes(event.http_version).decode("ascii")
+            self._head(event.status_code, bytes(event.reason).decode("latin-1"), _text(event.headers))
         elif isinstance(event, h11.Data):
-            self._body_bytes += len(event.data)
-            self._body += event.data[: max(0, BODY_KEPT - len(self._body))]
-            self._done = self._body_bytes >= self._body_limit
+            self._data(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
-            self._complete = self._done = True
-        else:  # ConnectionClosed
-            self._done = True
+            self._trailers(_text(event.headers))
+            assert self._machine is not None
+            self._end(reusable=self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE)
+        elif isinstance(event, h11.ConnectionClosed):
+            self._fail("")

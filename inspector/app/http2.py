@@ -1,95 +1,168 @@
-"""HTTP/2 over h2 (RFC 9113), sans-I/O and bounded."""
+"""HTTP/2 over h2 (RFC 9113), sans-I/O and bounded: one stream after the other."""
 
 from __future__ import annotations
 
-from inspector.app import http_verdict
-from inspector.app.http1 import BODY_KEPT, BODY_LIMIT, HEAD_LIMIT, USER_AGENT
-from inspector.app.result import AppResult, HttpReply
+from collections.abc import Sequence
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.app.http1 import FIRST_STEP_BODY
+from inspector.app.http_exchange import Exchanges
+from inspector.app.http_message import Headers, Limits, Request, one
+from inspector.errors import UsageError
+
+if TYPE_CHECKING:
+    import h2.connection
+
+WINDOW = 4 * 1024 * 1024  # bytes in flight towards us: enough for a fast road, little enough for memory
+FRAME = 64 * 1024
+# connection-specific headers may not stand in HTTP/2 (RFC 9113, Section 8.2.2)
+DROPPED = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "expect")
 
 
-class HttpGet2:
-    """One GET as a first step over HTTP/2: the counterpart of ``http1.HttpGet``."""
+def http_get2(authority: str, path: str = "/") -> Http2:
+    """One GET as a first step over HTTP/2."""
+    return Http2(one(Request("GET", authority, path or "/")), limits=Limits(body=FIRST_STEP_BODY))
 
-    name = "http"
 
-    def __init__(self, authority: str, path: str = "/", *, body_limit: int = BODY_LIMIT) -> None:
-        import h2.config
-        import h2.connection
+def fields_of(request: Request) -> list[tuple[str, str]]:
+    """The header fields of a request: pseudo-headers first, names in lower case."""
+    fields = [
+        (":method", request.method), (":scheme", "https"), (":authority", request.header("host") or request.authority),
+        (":path", request.target),
+    ]
+    fields += [(name.lower(), value) for name, value in request.headers if name.lower() not in DROPPED]
+    if request.body is not None and request.body.size is not None and request.header("content-length") is None:
+        fields.append(("content-length", str(request.body.size)))
+    return fields
 
-        self._connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
-        self._connection.initiate_connection()
-        self._connection.send_headers(1, [
-            (":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", path or "/"),
-            ("user-agent", USER_AGENT), ("accept", "*/*"),
-        ], end_stream=True)
-        self._body_limit = body_limit
-        self._headers: tuple[tuple[str, str], ...] | None = None
-        self._status = 0
-        self._raw = bytearray()
-        self._body = bytearray()
-        self._body_bytes = 0
-        self._complete = False
-        self._error: str | None = None
-        self._done = False
 
-    def data_to_send(self) -> bytes:
-        return self._connection.data_to_send()
+def _text(fields: Any) -> Headers:
+    return tuple((str(name), str(value)) for name, value in fields or () if not str(name).startswith(":"))
 
-    def receive_data(self, data: bytes) -> None:
+
+class Http2(Exchanges):
+    """Exchanges over one HTTP/2 connection, one after the other."""
+
+    version = "2"
+    _machine: h2.connection.H2Connection | None = None
+    _stream = 0
+    _body_over = True
+    _gone = False
+
+    def _start(self, request: Request) -> bool:
         import h2.exceptions
 
-        if self._done:
-            return
-        self._raw += data[: max(0, 4096 - len(self._raw))]
+        if self._gone:
+            return False
+        machine = self._machine or self._open()
+        self._stream = machine.get_next_available_stream_id()
+        self._body_over = request.body is None
         try:
-            for event in self._connection.receive_data(data):
-                self._take(event)
+            machine.send_headers(self._stream, fields_of(request), end_stream=self._body_over)
         except h2.exceptions.ProtocolError as exc:
-            self._fail(f"the HTTP/2 response breaks the protocol: {exc}")
+            raise UsageError(f"the request is not valid HTTP/2: {exc}", hint="--http1.1 takes it over HTTP/1.1") from exc
+        return True
 
-    def receive_eof(self) -> None:
-        self._done = True
+    def _open(self) -> h2.connection.H2Connection:
+        import h2.config
+        import h2.connection
+        import h2.settings
 
-    @property
-    def done(self) -> bool:
-        return self._done
+        machine = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
+        machine.local_settings = h2.settings.Settings(client=True, initial_values={
+            h2.settings.SettingCodes.ENABLE_PUSH: 0,
+            h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
+            h2.settings.SettingCodes.MAX_FRAME_SIZE: FRAME,
+            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: self._limits.head,
+        })
+        machine.initiate_connection()
+        machine.increment_flow_control_window(WINDOW)
+        self._machine = machine
+        return machine
 
-    @property
-    def result(self) -> AppResult:
-        if self._headers is None:
-            summary = self._error or ("the answer is incomplete" if self._raw else "the server ended without an answer")
-            return AppResult("http", bool(self._raw), None, None, summary, bytes(self._raw), None, self._error)
-        reply = HttpReply(self._status, "2", "", self._headers, self._body_bytes, bytes(self._body), self._complete)
-        return AppResult(
-            "http", True, http_verdict.verdict(reply), str(reply.status), http_verdict.summary(reply),
-            bytes(self._raw), reply, self._error,
-        )
+    def _produce(self) -> bytes:
+        assert self._machine is not None
+        if not self._body_over and not self._done:
+            self._send_body(self._machine)
+        return self._machine.data_to_send()
 
-    def _fail(self, error: str) -> None:
-        self._error = error
-        self._done = True
-
-    def _take(self, event: object) -> None:
-        import h2.events
-
-        if isinstance(event, h2.events.ResponseReceived):
-            fields = [(str(name), str(value)) for name, value in event.headers or ()]
-            if sum(len(name) + len(value) for name, value in fields) > HEAD_LIMIT:
-                self._fail("the response head is too large")
+    def _send_body(self, machine: h2.connection.H2Connection) -> None:
+        assert self._request is not None and self._request.body is not None
+        room = machine.local_flow_control_window(self._stream)
+        size = machine.max_outbound_frame_size
+        for _ in range(4):
+            if room <= 0:
                 return
-            self._status = int(next((value for name, value in fields if name == ":status"), "0"))
-            self._headers = tuple((name, value) for name, value in fields if not name.startswith(":"))
-        elif isinstance(event, h2.events.DataReceived):
-            data = event.data or b""
-            self._body_bytes += len(data)
-            self._body += data[: max(0, BODY_KEPT - len(self._body))]
-            if self._body_bytes >= self._body_limit:
-                self._done = True
-            else:
-                self._connection.acknowledge_received_data(event.flow_controlled_length or 0, 1)
-        elif isinstance(event, h2.events.StreamEnded):
-            self._complete = self._done = True
-        elif isinstance(event, h2.events.StreamReset):
-            self._fail(f"the server reset the stream (HTTP/2 error {int(event.error_code or 0)})")
-        elif isinstance(event, h2.events.ConnectionTerminated):
+            piece = self._request.body.read(min(size, room))
+            machine.send_data(self._stream, piece, end_stream=not piece)
+            self._sent += len(piece)
+            room -= len(piece)
+            if not piece:
+                self._body_over = True
+                return
+
+    def _consume(self, data: bytes) -> None:
+        import h2.exceptions
+
+        assert self._machine is not None
+        try:
+            for event in self._machine.receive_data(data):
+                if not self._done:
+                    self._take(event)
+        except h2.exceptions.ProtocolError as exc:
+            self._fail(f"the HTTP/2 response breaks the protocol: {type(exc).__name__}: {exc}")
+
+    def _consume_eof(self) -> None:
+        pass
+
+    def _take(self, event: Any) -> None:
+        handler = _HANDLERS.get(type(event).__name__)
+        if handler is not None and getattr(event, "stream_id", None) in (None, 0, self._stream):
+            handler(self, event)
+
+    def _informational(self, event: Any) -> None:
+        self._interim(_status(event.headers), _text(event.headers))
+
+    def _response(self, event: Any) -> None:
+        self._head(_status(event.headers), "", _text(event.headers))
+
+    def _received(self, event: Any) -> None:
+        assert self._machine is not None
+        # the connection's window first: ``_data`` may end the exchange
+        self._machine.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        self._data(event.data)
+
+    def _trailing_fields(self, event: Any) -> None:
+        self._trailers(_text(event.headers))
+
+    def _stream_ended(self, _event: Any) -> None:
+        assert self._machine is not None
+        if not self._body_over:  # answered before the whole body was sent: RFC 9113, 8.1 lets the rest be dropped
+            self._machine.reset_stream(self._stream, 0x8)
+            self._body_over = True
+        self._end(reusable=not self._gone)
+
+    def _reset(self, event: Any) -> None:
+        self._fail(f"the server reset the stream (HTTP/2 error {int(event.error_code)})")
+
+    def _goodbye(self, event: Any) -> None:
+        self._gone = True
+        if (event.last_stream_id or 0) < self._stream or event.error_code:
             self._fail(f"the server said GOAWAY (HTTP/2 error {int(event.error_code or 0)})")
+
+
+def _status(fields: Any) -> int:
+    value = next((str(value) for name, value in fields if str(name) == ":status"), "")
+    return int(value) if value.isascii() and value.isdigit() else 0
+
+
+_HANDLERS = {
+    "InformationalResponseReceived": Http2._informational,
+    "ResponseReceived": Http2._response,
+    "DataReceived": Http2._received,
+    "TrailersReceived": Http2._trailing_fields,
+    "StreamEnded": Http2._stream_ended,
+    "StreamReset": Http2._reset,
+    "ConnectionTerminated": Http2._goodbye,
+}
