@@ -27,7 +27,7 @@ def offer_post_handshake_auth(context: SSL.Context) -> bool:
     """Offer post-handshake authentication in the ClientHello (RFC 8446, Section 4.2.6). False where the binding cannot."""
     if not has("SSL_CTX_set_post_handshake_auth"):
         return False
-    _lib.SSL_CTX_set_post_handshake_auth(context._context, 1)  # type: ignore[attr-defined]
+    _lib.SSL_CTX_set_post_handshake_auth(context._context, 1)
     return True
 
 
@@ -35,7 +35,7 @@ def request_post_handshake_auth(connection: SSL.Connection) -> bool:
     """Server: ask for the client's certificate now (TLS 1.3). False where it cannot be asked for."""
     if not has("SSL_verify_client_post_handshake"):
         return False
-    return bool(_lib.SSL_verify_client_post_handshake(connection._ssl) == 1)  # type: ignore[attr-defined]
+    return bool(_lib.SSL_verify_client_post_handshake(connection._ssl) == 1)
 
 
 def set_signature_schemes(context: SSL.Context, schemes: str) -> bool:
@@ -51,7 +51,7 @@ def set_groups(context: SSL.Context, groups: str) -> bool:
 def _set_list(function: str, context: SSL.Context, text: str) -> bool:
     if not has(function):
         return False
-    ok = bool(getattr(_lib, function)(context._context, text.encode("ascii", "replace")) == 1)  # type: ignore[attr-defined]
+    ok = bool(getattr(_lib, function)(context._context, text.encode("ascii", "replace")) == 1)
     _lib.ERR_clear_error()
     return ok
 
@@ -63,7 +63,7 @@ def expect_name(connection: SSL.Connection, name: str) -> bool:
     """
     if not has("SSL_get0_param", "X509_VERIFY_PARAM_set1_host", "X509_VERIFY_PARAM_set1_ip", "X509_VERIFY_PARAM_set_hostflags"):
         return False
-    param = _lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined]
+    param = _lib.SSL_get0_param(connection._ssl)
     _lib.X509_VERIFY_PARAM_set_hostflags(param, CHECK_FLAG_NO_PARTIAL_WILDCARDS | CHECK_FLAG_NEVER_CHECK_SUBJECT)
     try:
         packed = ipaddress.ip_address(name.split("%", 1)[0]).packed
@@ -78,7 +78,7 @@ def judge_with(connection: SSL.Connection, flags: int, now: int | None) -> bool:
     """Verify the peer with these X509_V_FLAG bits too, and as of ``now`` (seconds since the epoch; None: the clock)."""
     if not has("SSL_get0_param", "X509_VERIFY_PARAM_set_flags", "X509_VERIFY_PARAM_set_time"):
         return False
-    param = _lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined]
+    param = _lib.SSL_get0_param(connection._ssl)
     if flags:
         _lib.X509_VERIFY_PARAM_set_flags(param, flags)
     if now is not None:
@@ -90,22 +90,22 @@ def share_store(context: SSL.Context, owner: SSL.Context) -> bool:
     """Let ``context`` use the trust store of ``owner``: parsing a CA bundle costs more than a whole handshake."""
     if not has("SSL_CTX_get_cert_store", "X509_STORE_up_ref", "SSL_CTX_set_cert_store"):
         return False
-    store = _lib.SSL_CTX_get_cert_store(owner._context)  # type: ignore[attr-defined]
+    store = _lib.SSL_CTX_get_cert_store(owner._context)
     _lib.X509_STORE_up_ref(store)  # set_cert_store takes a reference of its own
-    _lib.SSL_CTX_set_cert_store(context._context, store)  # type: ignore[attr-defined]
+    _lib.SSL_CTX_set_cert_store(context._context, store)
     return True
 
 
 def resumed(connection: SSL.Connection) -> bool:
     """True where the handshake resumed a session."""
-    return has("SSL_session_reused") and bool(_lib.SSL_session_reused(connection._ssl) == 1)  # type: ignore[attr-defined]
+    return has("SSL_session_reused") and bool(_lib.SSL_session_reused(connection._ssl) == 1)
 
 
 def resume(connection: SSL.Connection, session: SSL.Session) -> bool:
     """Offer a session, whatever Context it was made in (pyOpenSSL's wrapper refuses other Contexts; OpenSSL does not)."""
     if not has("SSL_set_session"):
         return False
-    return bool(_lib.SSL_set_session(connection._ssl, session._session) == 1)  # type: ignore[attr-defined]
+    return bool(_lib.SSL_set_session(connection._ssl, session._session) == 1)
 
 
 def early_data_limit(session: SSL.Session) -> int:
@@ -121,7 +121,7 @@ def write_early_data(connection: SSL.Connection, data: bytes) -> int:
         return 0
     written = _ffi.new("size_t *")
     with _ffi.from_buffer(data) as buffer:
-        _lib.SSL_write_early_data(connection._ssl, buffer, len(data), written)  # type: ignore[attr-defined]
+        _lib.SSL_write_early_data(connection._ssl, buffer, len(data), written)
     _lib.ERR_clear_error()
     return int(written[0])
 
@@ -140,7 +140,7 @@ def set_client_authorities(context: SSL.Context, names: tuple[bytes, ...]) -> bo
         if name == _ffi.NULL:
             return False
         _lib.sk_X509_NAME_push(stack, name)
-    _lib.SSL_CTX_set_client_CA_list(context._context, stack)  # takes the stack over  # type: ignore[attr-defined]
+    _lib.SSL_CTX_set_client_CA_list(context._context, stack)  # takes the stack over
     return True
 
 
@@ -177,26 +177,28 @@ _ERROR_NAMES: dict[int, str] = {
     87: "empty_subject_alt_name", 88: "empty_subject_sans_and_not_critical", 89: "ca_bcons_not_critical",
     90: "authority_key_identifier_critical", 91: "subject_key_identifier_critical", 92: "ca_cert_missing_key_usage",
     93: "extensions_require_version_3", 94: "ec_key_explicit_params",
+    95: "rpk_untrusted", 96: "ocsp_resp_invalid", 97: "ocsp_signature_failure", 98: "ocsp_not_yet_valid", 99: "ocsp_has_expired",
+    100: "ocsp_no_response", 102: "empty_authority_key_identifier", 103: "akid_issuer_serial_not_paired",
 }
 
 
 def use_certificate(context: SSL.Context, certificate: Any) -> None:
     """``Context.use_certificate`` for a certificate that ``cryptography`` may not be able to parse. Raises SSL.Error."""
-    if _lib.SSL_CTX_use_certificate(context._context, certificate._x509) != 1:  # type: ignore[attr-defined]
+    if _lib.SSL_CTX_use_certificate(context._context, certificate._x509) != 1:
         _raise_error()
 
 
 def add_chain_certificate(context: SSL.Context, certificate: Any) -> None:
     """``Context.add_extra_chain_cert``, likewise. Raises SSL.Error."""
     copy = _lib.X509_dup(certificate._x509)  # the context takes this one over
-    if _lib.SSL_CTX_add_extra_chain_cert(context._context, copy) != 1:  # type: ignore[attr-defined]
+    if _lib.SSL_CTX_add_extra_chain_cert(context._context, copy) != 1:
         _lib.X509_free(copy)
         _raise_error()
 
 
 def use_private_key(context: SSL.Context, key: Any) -> None:
     """Load the key of the certificate that is loaded already. Raises SSL.Error where it is another certificate's."""
-    if _lib.SSL_CTX_use_PrivateKey(context._context, key._pkey) != 1:  # type: ignore[attr-defined]
+    if _lib.SSL_CTX_use_PrivateKey(context._context, key._pkey) != 1:
         _raise_error()
 
 

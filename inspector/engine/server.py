@@ -162,10 +162,8 @@ class ServerConnection(_Engine):
         mode = _MODES[self._settings.verify]
         self._ssl.set_verify(mode, _strict_verify if self._settings.strict else _on_verify)
         try:
-            if self.protocol == "TLSv1.3":
-                asked = beneath.request_post_handshake_auth(self._ssl)
-            else:
-                asked = self._ssl.renegotiate()
+            late = self.protocol == "TLSv1.3"
+            asked = beneath.request_post_handshake_auth(self._ssl) if late else self._ssl.renegotiate()
             if asked:
                 self._ssl.do_handshake()
         except SSL.WantReadError:

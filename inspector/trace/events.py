@@ -93,8 +93,22 @@ class EngineError(NamedTuple):
     reasons: tuple[str, ...]
 
 
+class PreludeDone(NamedTuple):
+    """What came of a conversation before TLS: a proxy's tunnel, STARTTLS. ``result`` is its ``app.result.AppResult``."""
+
+    at: float
+    name: str
+    result: Any
+
+
 class Ended(NamedTuple):
-    """The connection's end: by whom, and how: "fin", "reset", "deadline", "refused_to_send", "interrupted", "done"."""
+    """The connection's end, in ``phase``: ``by`` whom, and ``how``.
+
+    By "server": "fin", "reset", "alert" (a fatal one), "close_notify", "prelude_refused" (a proxy or STARTTLS said no).
+    By "client": "done", "refused_to_send" (the server is not verified, or the gate did not hold), "error" (OpenSSL stopped; see
+    EngineError), "deadline" (a phase, or all of it, took too long), "interrupted".
+    By "network": "unresolved", "deadline", and the kinds of ``Attempt``: "refused", "timeout", "unreachable", "reset", "other".
+    """
 
     at: float
     by: str  # "server", "client", "network"
@@ -143,6 +157,6 @@ class SecretLine(NamedTuple):
 
 TraceEvent = (
     Resolved | Attempt | Connected | Plain | PhaseEntered | CertificateError | Judged | HandshakeDone | EngineError | Ended
-    | WriteFailed | ApplicationResult | GateClosed | SessionKept | SecretLine
+    | WriteFailed | PreludeDone | ApplicationResult | GateClosed | SessionKept | SecretLine
 )
 Event = WireEvent | TraceEvent

@@ -1,0 +1,304 @@
+"""The connection of a HandshakePlan: TLS, the judgement, the wait for the verdict, the application's first step.
+
+*Read first, write later*: nothing of the application leaves before the verdict phase has passed, because a server that rejects our
+certificate in TLS 1.3 says so only after our side is done, and a write that meets a closed connection may lose its alert.
+"""
+
+from __future__ import annotations
+
+from inspector.drive.connection import Connection, Late
+from inspector.drive.end import Over
+from inspector.drive.loop import Loop, Steps
+from inspector.drive.stream import BULK_READ_SIZE
+from inspector.engine.connection import ClientConnection, CloseNotify, Data
+from inspector.plan import Channel, Conversation, HandshakePlan
+from inspector.trace.events import (
+    ApplicationResult,
+    Connected,
+    EngineError,
+    GateClosed,
+    HandshakeDone,
+    Judged,
+    SecretLine,
+    SessionKept,
+    WriteFailed,
+)
+from inspector.trace.phase import Happening, Phase
+from inspector.wire.events import Alert, Message, OpaqueRecord, Side
+
+SERVER_HELLO, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 2, 4, 13
+WARNING, CLOSE_NOTIFY = 1, 0
+
+# The verdict phase, in round trips and seconds. A server that asked for a certificate in TLS 1.3 judges it a round trip after our
+# flight left. A ticket, or the Finished of TLS 1.2, says that the TLS stack is content; but some programs (gnutls-serv, Node.js)
+# judge only after it, so a short look remains.
+ROUND_TRIPS = 3.0
+GRACE = 0.03
+UNASKED = 0.02  # the server did not ask for a certificate: it has nothing to reject
+LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
+
+
+class HandshakeConnection(Connection):
+    """One handshake as client."""
+
+    plan: HandshakePlan
+
+    def __init__(self, plan: HandshakePlan, loop: Loop) -> None:
+        self.engine = ClientConnection(plan)  # first: a credential that cannot be used is found before anything is sent
+        super().__init__(plan, loop)
+        self._plaintext: list[bytes] = []
+        self._hello_sent = 0.0
+        self._server_spoke = 0.0
+        self._requested = False
+        self._ticket = False
+        self._alert: Alert | OpaqueRecord | None = None
+
+    def talk(self) -> Steps:
+        """Everything from the ClientHello on."""
+        try:
+            yield from self.handshake()
+            yield from self.verdict()
+            yield from self.application()
+        finally:
+            self.part()
+
+    # -- bytes and events
+
+    def take(self, data: bytes) -> None:
+        """Bytes of the server: into decoder and engine."""
+        at = self.record.at
+        self.record.saw_tls(Side.SERVER, data, at)
+        if self.record.phase is Phase.HELLO:
+            self._server_spoke = at
+            self.record.enter(Happening.SERVER_SPOKE, at)
+        self.engine.receive_data(data, at)
+
+    def pull(self) -> None:
+        """What the engine makes of it, and what it wants to send. Raises Over where that is the end."""
+        done: HandshakeDone | None = None
+        error: EngineError | None = None
+        closed = False
+        while (event := self.engine.next_event()) is not None:
+            if isinstance(event, SecretLine):
+                self.record.saw_secret(event)
+            elif isinstance(event, Data):
+                self._plaintext.append(event.data)
+            elif isinstance(event, HandshakeDone):
+                done = event
+            elif isinstance(event, EngineError):
+                error = event
+            elif isinstance(event, CloseNotify):
+                closed = True
+            else:
+                self.decode()
+                self.record.note(event)
+        self.decode()
+        self.emit()
+        if done is not None:
+            self.record.note(self.described(done))
+            self.record.enter(Happening.HANDSHAKE_DONE)
+        self.stop_where_over(error, closed)
+
+    def stop_where_over(self, error: EngineError | None, closed: bool) -> None:
+        if error is not None:
+            self.record.note(error)
+            if self._alert is not None:
+                raise Over("server", "alert")
+            raise Over("client", "error", "; ".join(error.reasons))
+        if self.engine.withheld:
+            raise Over("client", "refused_to_send", "the server is not verified")
+        if closed:
+            raise Over("server", "close_notify")
+
+    def decode(self) -> None:
+        """Append what the decoder can read by now, and keep in mind what the phases turn on."""
+        for event in self.record.decoder.events():
+            self.record.note(event)
+            if isinstance(event, Message):
+                if event.side is Side.SERVER:
+                    self._requested = self._requested or event.type == CERTIFICATE_REQUEST
+                    self._ticket = self._ticket or event.type == NEW_SESSION_TICKET
+            elif isinstance(event, Alert):
+                if event.side is Side.SERVER and event.level != WARNING and event.description != CLOSE_NOTIFY:
+                    self._alert = event
+            elif isinstance(event, OpaqueRecord) and event.alert and event.side is Side.SERVER:
+                self._alert = event
+
+    def emit(self) -> None:
+        """Send what the engine has for the server."""
+        data = self.engine.data_to_send()
+        record = self.record
+        if data:
+            if record.phase is Phase.HELLO and self.plan.hello_split and not self._hello_sent:
+                data = split_record(data, self.plan.hello_split)
+            self._hello_sent = self._hello_sent or record.at
+            record.saw_tls(Side.CLIENT, data, record.at)
+            self.send(data)
+            self.decode()
+            if self.transcript.last(Judged) is not None and not self.engine.handshake_complete:
+                record.enter(Happening.FLIGHT_SENT)
+        elif self.stream is not None and self.stream.backlog:
+            self.send(b"")
+
+    def described(self, done: HandshakeDone) -> HandshakeDone:
+        """The engine's word with the suite's number, which OpenSSL's binding does not tell but the ServerHello does."""
+        hellos = self.transcript.messages(SERVER_HELLO, Side.SERVER)
+        if not hellos:
+            return done
+        body = hellos[-1].body
+        at = 35 + body[34]  # version, random, session id (RFC 8446, Section 4.1.3)
+        return done._replace(cipher=int.from_bytes(body[at:at + 2], "big"))
+
+    # -- phases
+
+    def handshake(self) -> Steps:
+        """Until our side is done. Raises Over where it comes to no end of that kind."""
+        until = self.deadlines.after(self.plan.timeouts.handshake)
+        self.engine.start(self.record.at)
+        self.pull()
+        while not self.engine.handshake_complete:
+            data = yield from self.receive(until, "the handshake")
+            if data is None:
+                raise Over("server", "fin")
+            if data:
+                self.take(data)
+                self.pull()
+
+    @property
+    def round_trip(self) -> float:
+        """The longest round trip seen, seconds: that of TCP, or (behind a proxy) that of the hello."""
+        connected = self.transcript.first(Connected)
+        tcp = connected.seconds if connected is not None else 0.0
+        return max(tcp, self._server_spoke - self._hello_sent if self.plan.road.proxy else 0.0)
+
+    def window(self) -> float:
+        """How long to listen before we speak, seconds."""
+        trip = self.round_trip
+        done = self.transcript.last(HandshakeDone)
+        if not self._requested:
+            return min(self.plan.timeouts.verdict, UNASKED + trip)
+        if self._ticket or (done is not None and done.protocol != "TLSv1.3"):
+            return GRACE + trip
+        return max(self.plan.timeouts.verdict, ROUND_TRIPS * trip)
+
+    def verdict(self) -> Steps:
+        """Listen. A ticket shortens the wait, application data ends it, a refusal or a close ends everything (Over)."""
+        began = self.loop.now()
+        ticket = self._ticket
+        if self.plan.listen_first or self.plan.application is None:
+            until = self.deadlines.after(self.window())
+            while not self._plaintext:
+                data = yield from self.maybe_receive(until)
+                if data is Late:
+                    break
+                if data is None:
+                    raise Over("server", "fin")
+                assert isinstance(data, bytes)
+                self.take(data)
+                self.pull()
+                if self._ticket and not ticket:
+                    ticket = True
+                    until = min(until, self.deadlines.after(GRACE + self.round_trip))
+        self.record.enter(Happening.VERDICT_OVER)
+        if self.loop.now() >= self.deadlines.total and self.loop.now() > began:
+            raise Over("client", "deadline", "the time for all of it is over")
+
+    def application(self) -> Steps:
+        """The gate, then the application's conversation."""
+        plan, record = self.plan, self.record
+        reason = plan.gate(self.transcript) if plan.gate is not None else None
+        if reason is not None:
+            record.note(GateClosed(record.at, reason))
+            raise Over("client", "refused_to_send", reason)
+        if plan.application is None:
+            return
+        done = self.transcript.last(HandshakeDone)
+        conversation = plan.application(Channel(self.engine.alpn, done.protocol if done else None))
+        try:
+            yield from self.speak(conversation)
+        finally:
+            record.note(ApplicationResult(record.at, conversation.result))
+
+    def speak(self, conversation: Conversation) -> Steps:
+        """Until the conversation is done, or the connection is over (Over)."""
+        until = self.deadlines.after(self.plan.timeouts.response)
+        stream = self.stream
+        assert stream is not None
+        stream.read_size = BULK_READ_SIZE
+        unsent = b""
+        while True:
+            self.hand_over(conversation)
+            unsent = self.say(conversation, unsent)
+            if conversation.done and not stream.backlog:
+                return
+            if stream.write_failed is not None:
+                yield from self.read_on(conversation, stream.write_failed)
+            data = yield from self.receive(until, "the answer")
+            if data is None:
+                conversation.receive_eof()
+                raise Over("server", "fin")
+            if data:
+                self.take(data)
+                try:
+                    self.pull()
+                except Over:
+                    self.hand_over(conversation)
+                    conversation.receive_eof()
+                    raise
+
+    def hand_over(self, conversation: Conversation) -> None:
+        plaintext, self._plaintext = self._plaintext, []
+        for data in plaintext:
+            conversation.receive_data(data)
+
+    def say(self, conversation: Conversation, unsent: bytes) -> bytes:
+        """Encrypt what the conversation wants to say; returns what OpenSSL would not take (a renegotiation is under way)."""
+        stream = self.stream
+        assert stream is not None
+        while not stream.backlog and (data := unsent or conversation.data_to_send()):
+            unsent = b""
+            if not self.engine.write(data, self.record.at):
+                unsent = data
+                break
+            self.emit()
+        return unsent
+
+    def read_on(self, conversation: Conversation, why: str) -> Steps:
+        """A write met a closed connection: an alert that was on its way before may still be read. Raises Over."""
+        record = self.record
+        record.note(WriteFailed(record.at, why))
+        until = self.deadlines.after(LINGER)
+        try:
+            while (data := (yield from self.maybe_receive(until))) is not Late:
+                if data is None:
+                    raise Over("server", "fin", why)
+                assert isinstance(data, bytes)
+                self.take(data)
+                self.pull()
+                self.hand_over(conversation)
+        finally:
+            self.hand_over(conversation)
+            conversation.receive_eof()
+        raise Over("server", "reset", why)
+
+    def part(self) -> None:
+        """Say close_notify where that is possible, and keep the session."""
+        engine, record = self.engine, self.record
+        if engine.handshake_complete and not engine.withheld:
+            engine.close()
+            self.emit()
+            if self.plan.keep_session and not engine.failed:
+                session = engine.session(record.at)
+                if session is not None:
+                    record.note(SessionKept(record.at, session))
+
+
+def split_record(data: bytes, first: int) -> bytes:
+    """The ClientHello's record as two, the first with ``first`` bytes of the message (RFC 8446, Section 5.1 allows it)."""
+    length = int.from_bytes(data[3:5], "big")
+    body, rest = data[5:5 + length], data[5 + length:]
+    if not 0 < first < len(body):
+        return data
+    head = data[:3]
+    pieces = (body[:first], body[first:])
+    return b"".join(head + len(piece).to_bytes(2, "big") + piece for piece in pieces) + rest

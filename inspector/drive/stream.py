@@ -1,0 +1,88 @@
+"""A non-blocking byte stream: a socket, and around it, where the proxy itself wants TLS, an outer TLS connection."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from inspector.drive.end import Over
+from inspector.drive.record import Recorder
+from inspector.engine.connection import ClientConnection, Data
+from inspector.wire.events import Side
+
+READ_SIZE = 64 * 1024
+BULK_READ_SIZE = 256 * 1024
+
+RESETS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+
+
+class Stream:
+    """``queue`` and ``flush`` send, ``receive`` reads once. Raw bytes are shown to the observers as they pass the socket."""
+
+    def __init__(self, sock: socket.socket, record: Recorder) -> None:
+        self.sock = sock
+        self.outer: ClientConnection | None = None
+        self.read_size = READ_SIZE
+        self.write_failed: str | None = None
+        self._record = record
+        self._out = bytearray()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the socket did not take yet."""
+        return len(self._out)
+
+    def queue(self, data: bytes) -> None:
+        """Send as soon as possible."""
+        if self.outer is not None:
+            self.outer.write(data, self._record.at)
+            data = self.outer.data_to_send()
+        self.queue_raw(data)
+
+    def queue_raw(self, data: bytes) -> None:
+        if self.write_failed is None:
+            self._out += data
+
+    def flush(self) -> None:
+        """Hand the socket what it takes. A connection that is closed for writing is noted in ``write_failed``: reading goes on,
+        because an alert may lie in the receive queue.
+        """
+        while self._out and self.write_failed is None:
+            try:
+                sent = self.sock.send(self._out)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as exc:
+                self.write_failed = os.strerror(exc.errno or 0).lower()
+                self._out.clear()
+                return
+            self._record.saw_bytes(Side.CLIENT, bytes(self._out[:sent]), self._record.at)
+            del self._out[:sent]
+
+    def receive(self) -> bytes | None:
+        """What came; ``b""`` where nothing came for us (yet). None at the end of the stream. Raises Over after a reset."""
+        try:
+            data = self.sock.recv(self.read_size)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except OSError as exc:
+            how = "reset" if exc.errno in RESETS else "error"
+            raise Over("server" if how == "reset" else "network", how, os.strerror(exc.errno or 0).lower()) from exc
+        if not data:
+            return None
+        self._record.saw_bytes(Side.SERVER, data, self._record.at)
+        return data if self.outer is None else self._open(data)
+
+    def _open(self, data: bytes) -> bytes | None:
+        outer = self.outer
+        assert outer is not None
+        outer.receive_data(data, self._record.at)
+        parts = []
+        while (event := outer.next_event()) is not None:
+            if isinstance(event, Data):
+                parts.append(event.data)
+        self.queue_raw(outer.data_to_send())
+        if not parts and (outer.peer_closed or outer.failed):
+            return None
+        return b"".join(parts)
