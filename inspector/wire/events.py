@@ -104,4 +104,14 @@ class Limit(NamedTuple):
     what: str
 
 
-WireEvent = Message | ChangeCipherSpec | Alert | ApplicationData | OpaqueRecord | NotTls | Gap | Limit
+class Truncated(NamedTuple):
+    """The stream of this side ended inside a record or a handshake message: ``have`` of ``expected`` bytes (None: unknown) came."""
+
+    side: Side
+    at: float
+    what: str  # "record" or "handshake message"
+    have: int
+    expected: int | None
+
+
+WireEvent = Message | ChangeCipherSpec | Alert | ApplicationData | OpaqueRecord | NotTls | Gap | Limit | Truncated

@@ -1,0 +1,445 @@
+"""Handshake messages: one immutable type each, and ``parse`` from bytes. ``fields`` (in ``wire.fields``) makes them JSON.
+
+A body that breaks the grammar raises MalformedMessage; the decoder keeps that as the message's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from inspector.wire import extensions as x
+from inspector.wire import registry as r
+from inspector.wire.compression import decompress
+from inspector.wire.cursor import Cursor
+from inspector.wire.extensions import Extension, Place
+from inspector.wire.registry import ExtensionType as E
+from inspector.wire.registry import HandshakeType as H
+
+__all__ = [
+    "HELLO_RETRY_RANDOM", "Certificate", "CertificateEntry", "CertificateRequest", "CertificateStatus", "CertificateVerify",
+    "ClientHello", "ClientKeyExchange", "CompressedCertificate", "Context", "Empty", "EncryptedExtensions", "Finished", "KeyUpdate",
+    "NewSessionTicket", "Opaque", "ServerHello", "ServerKeyExchange", "certificate_of", "fields",
+    "is_tls13", "parse",
+]
+
+# RFC 8446, Section 4.1.3: SHA-256 of "HelloRetryRequest"
+HELLO_RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+DOWNGRADE_TO_TLS12 = b"DOWNGRD\x01"
+DOWNGRADE_BELOW_TLS12 = b"DOWNGRD\x00"
+
+
+def is_tls13(version: int) -> bool:
+    """True for TLS 1.3 and its drafts."""
+    return version == 0x0304 or version >> 8 == 0x7F
+
+
+class Context(NamedTuple):
+    """What a parser must know: ``version`` as negotiated, or supposed; ``key_exchange`` such as "ECDHE_RSA" up to TLS 1.2."""
+
+    version: int = 0x0303
+    key_exchange: str = ""
+
+    @property
+    def tls13(self) -> bool:
+        return is_tls13(self.version)
+
+
+DEFAULT_CONTEXT = Context()
+
+
+class ClientHello(NamedTuple):
+    """RFC 8446, Section 4.1.2; RFC 5246, Section 7.4.1.2."""
+
+    legacy_version: r.ProtocolVersion
+    random: bytes
+    session_id: bytes
+    cipher_suites: tuple[r.CipherSuite, ...]
+    compression_methods: tuple[r.CompressionMethod, ...]
+    extensions: tuple[Extension, ...] = ()
+
+    @property
+    def server_name(self) -> str | None:
+        """SNI as text, undecodable bytes as backslash escapes."""
+        for kind, name in x.find(self.extensions, E.SERVER_NAME) or ():
+            if kind == 0:
+                return _text(name)
+        return None
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        return tuple(map(_text, x.find(self.extensions, E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION) or ()))
+
+    @property
+    def supported_versions(self) -> tuple[r.ProtocolVersion, ...]:
+        """The versions of the extension; without it, the one of the hello."""
+        versions: tuple[r.ProtocolVersion, ...] | None = x.find(self.extensions, E.SUPPORTED_VERSIONS)
+        return versions if versions is not None else (self.legacy_version,)
+
+    @property
+    def offers_early_data(self) -> bool:
+        return x.has(self.extensions, E.EARLY_DATA)
+
+
+class ServerHello(NamedTuple):
+    """RFC 8446, Section 4.1.3. A HelloRetryRequest has the same form."""
+
+    legacy_version: r.ProtocolVersion
+    random: bytes
+    session_id: bytes
+    cipher_suite: r.CipherSuite
+    compression_method: r.CompressionMethod
+    extensions: tuple[Extension, ...] = ()
+
+    @property
+    def is_retry(self) -> bool:
+        return self.random == HELLO_RETRY_RANDOM
+
+    @property
+    def version(self) -> r.ProtocolVersion:
+        """The negotiated version."""
+        selected = x.find(self.extensions, E.SUPPORTED_VERSIONS)
+        return selected if isinstance(selected, r.ProtocolVersion) else self.legacy_version
+
+    @property
+    def group(self) -> r.NamedGroup | None:
+        """The group of the key share (TLS 1.3), or that which a HelloRetryRequest asks for."""
+        share = x.find(self.extensions, E.KEY_SHARE)
+        return share.group if isinstance(share, x.KeyShare) else share
+
+    @property
+    def alpn(self) -> str | None:
+        return _selected_alpn(self.extensions)
+
+    @property
+    def downgrade(self) -> str | None:
+        """The version that a server capable of more says it fell back to (RFC 8446, Section 4.1.3)."""
+        return {DOWNGRADE_TO_TLS12: "TLSv1.2", DOWNGRADE_BELOW_TLS12: "TLSv1.1 or below"}.get(self.random[-8:])
+
+
+class EncryptedExtensions(NamedTuple):
+    """RFC 8446, Section 4.3.1."""
+
+    extensions: tuple[Extension, ...]
+
+    @property
+    def alpn(self) -> str | None:
+        return _selected_alpn(self.extensions)
+
+
+class CertificateEntry(NamedTuple):
+    """One certificate of a Certificate message, with its extensions in TLS 1.3."""
+
+    der: bytes
+    extensions: tuple[Extension, ...] = ()
+
+
+class Certificate(NamedTuple):
+    """RFC 8446, Section 4.4.2; RFC 5246, Section 7.4.2. ``context`` is None up to TLS 1.2."""
+
+    context: bytes | None
+    entries: tuple[CertificateEntry, ...]
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates, DER, in the order sent."""
+        return tuple(entry.der for entry in self.entries)
+
+
+class CompressedCertificate(NamedTuple):
+    """RFC 8879, Section 4. ``certificate`` is None where it could not be unpacked; ``problem`` then says why."""
+
+    algorithm: r.CompressionAlgorithm
+    uncompressed_length: int
+    compressed_length: int
+    certificate: Certificate | None
+    problem: str | None = None
+
+
+class CertificateRequest(NamedTuple):
+    """RFC 8446, Section 4.3.2; RFC 5246, Section 7.4.4. What a version lacks is empty, or None for ``context``."""
+
+    context: bytes | None
+    certificate_types: tuple[r.ClientCertificateType, ...]
+    signature_schemes: tuple[r.SignatureScheme, ...]
+    authorities: tuple[bytes, ...]  # DER names, in the order sent
+    extensions: tuple[Extension, ...] = ()
+    authorities_bytes: int = 0  # length of the list on the wire
+
+    @property
+    def signature_schemes_cert(self) -> tuple[r.SignatureScheme, ...]:
+        """Schemes for the certificates' own signatures, where the server names them apart."""
+        return x.find(self.extensions, E.SIGNATURE_ALGORITHMS_CERT) or ()
+
+    @property
+    def oid_filters(self) -> tuple[x.OidFilter, ...]:
+        return x.find(self.extensions, E.OID_FILTERS) or ()
+
+
+class CertificateVerify(NamedTuple):
+    """RFC 8446, Section 4.4.3. ``scheme`` is None before TLS 1.2."""
+
+    scheme: r.SignatureScheme | None
+    signature: bytes
+
+
+class Finished(NamedTuple):
+    """RFC 8446, Section 4.4.4."""
+
+    verify_data: bytes
+
+
+class ServerKeyExchange(NamedTuple):
+    """RFC 5246, Section 7.4.3; RFC 8422, Section 5.4. What the key exchange does not have is None or empty."""
+
+    key_exchange: str
+    group: r.NamedGroup | None = None
+    public_key: bytes = b""
+    dh_p: bytes = b""
+    dh_g: bytes = b""
+    psk_hint: bytes | None = None
+    scheme: r.SignatureScheme | None = None
+    signature: bytes = b""
+    unparsed: bytes = b""
+
+
+class ClientKeyExchange(NamedTuple):
+    """RFC 5246, Section 7.4.7. ``exchange`` is the public key or the encrypted premaster secret."""
+
+    key_exchange: str
+    exchange: bytes
+    psk_identity: bytes | None = None
+
+
+class NewSessionTicket(NamedTuple):
+    """RFC 8446, Section 4.6.1; RFC 5077, Section 3.3 (without age_add, nonce, extensions). ``lifetime`` is in seconds."""
+
+    lifetime: int
+    ticket: bytes
+    age_add: int | None = None
+    nonce: bytes | None = None
+    extensions: tuple[Extension, ...] = ()
+
+
+class CertificateStatus(NamedTuple):
+    """RFC 6066, Section 8."""
+
+    status: x.CertificateStatusBody
+
+
+class KeyUpdate(NamedTuple):
+    """RFC 8446, Section 4.6.3."""
+
+    request_update: int
+
+
+class Empty(NamedTuple):
+    """A message without a body: HelloRequest, ServerHelloDone, EndOfEarlyData."""
+
+
+class Opaque(NamedTuple):
+    """A message whose grammar this tool does not know, or that needs knowledge it does not have."""
+
+    data: bytes
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _selected_alpn(extensions: tuple[Extension, ...]) -> str | None:
+    protocols = x.find(extensions, E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
+    return _text(protocols[0]) if protocols else None
+
+
+def _optional_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
+    return x.read_extensions(cursor, place) if len(cursor) else ()
+
+
+def _client_hello(cursor: Cursor, _: Context) -> ClientHello:
+    return ClientHello(
+        r.ProtocolVersion(cursor.u16()),
+        cursor.take(32),
+        cursor.vector(1),
+        cursor.sub(2, "cipher_suites").u16s(r.CipherSuite),
+        cursor.sub(1, "compression_methods").u8s(r.CompressionMethod),
+        _optional_extensions(cursor, Place.CLIENT_HELLO),
+    )
+
+
+def _server_hello(cursor: Cursor, _: Context) -> ServerHello:
+    version, random = r.ProtocolVersion(cursor.u16()), cursor.take(32)
+    place = Place.RETRY if random == HELLO_RETRY_RANDOM else Place.SERVER_HELLO
+    return ServerHello(
+        version, random, cursor.vector(1), r.CipherSuite(cursor.u16()), r.CompressionMethod(cursor.u8()),
+        _optional_extensions(cursor, place),
+    )
+
+
+def _encrypted_extensions(cursor: Cursor, _: Context) -> EncryptedExtensions:
+    return EncryptedExtensions(x.read_extensions(cursor, Place.ENCRYPTED))
+
+
+def _certificate(cursor: Cursor, context: Context) -> Certificate:
+    if not context.tls13:
+        return Certificate(None, cursor.sub(3, "certificate_list").each(lambda c: CertificateEntry(c.vector(3))))
+    request_context = cursor.vector(1)
+    entries = cursor.sub(3, "certificate_list").each(
+        lambda c: CertificateEntry(c.vector(3), x.read_extensions(c, Place.CERTIFICATE))
+    )
+    return Certificate(request_context, entries)
+
+
+def _compressed_certificate(cursor: Cursor, context: Context) -> CompressedCertificate:
+    algorithm, length = r.CompressionAlgorithm(cursor.u16()), cursor.u24()
+    packed = cursor.vector(3)
+    body, problem = decompress(algorithm, packed, length)
+    certificate = None
+    if body is not None:
+        inner = Cursor(body, "compressed_certificate.certificate")
+        certificate = _certificate(inner, context)
+        inner.finish()
+    return CompressedCertificate(algorithm, length, len(packed), certificate, problem)
+
+
+def _certificate_request(cursor: Cursor, context: Context) -> CertificateRequest:
+    if context.tls13:
+        return _certificate_request_13(cursor)
+    types = cursor.sub(1, "certificate_types").u8s(r.ClientCertificateType)
+    schemes: tuple[r.SignatureScheme, ...] = ()
+    if context.version >= 0x0303:
+        schemes = cursor.sub(2, "supported_signature_algorithms").u16s(r.SignatureScheme)
+    size = len(cursor)
+    names = x.authorities(cursor)
+    return CertificateRequest(None, types, schemes, names, (), size - 2)
+
+
+def _certificate_request_13(cursor: Cursor) -> CertificateRequest:
+    request_context = cursor.vector(1)
+    extensions = x.read_extensions(cursor, Place.REQUEST)
+    size = next((len(e.data) - 2 for e in extensions if e.type == E.CERTIFICATE_AUTHORITIES), 0)
+    return CertificateRequest(
+        request_context,
+        (),
+        x.find(extensions, E.SIGNATURE_ALGORITHMS) or (),
+        x.find(extensions, E.CERTIFICATE_AUTHORITIES) or (),
+        extensions,
+        max(size, 0),
+    )
+
+
+def _certificate_verify(cursor: Cursor, context: Context) -> CertificateVerify:
+    scheme = r.SignatureScheme(cursor.u16()) if context.version >= 0x0303 else None
+    return CertificateVerify(scheme, cursor.vector(2))
+
+
+def _finished(cursor: Cursor, _: Context) -> Finished:
+    return Finished(cursor.rest())
+
+
+def _signature(cursor: Cursor, context: Context) -> tuple[r.SignatureScheme | None, bytes]:
+    if not len(cursor):  # anonymous and PSK exchanges are not signed
+        return None, b""
+    scheme = r.SignatureScheme(cursor.u16()) if context.version >= 0x0303 else None
+    return scheme, cursor.vector(2)
+
+
+def _ecdhe_parameters(cursor: Cursor, context: Context, hint: bytes | None) -> ServerKeyExchange:
+    if cursor.u8() != 3:  # explicit curves (RFC 8422 removed them)
+        return ServerKeyExchange(context.key_exchange, psk_hint=hint, unparsed=cursor.rest())
+    group, key = r.NamedGroup(cursor.u16()), cursor.vector(1)
+    scheme, signature = _signature(cursor, context)
+    return ServerKeyExchange(context.key_exchange, group, key, psk_hint=hint, scheme=scheme, signature=signature)
+
+
+def _dhe_parameters(cursor: Cursor, context: Context, hint: bytes | None) -> ServerKeyExchange:
+    p, g, key = cursor.vector(2), cursor.vector(2), cursor.vector(2)
+    scheme, signature = _signature(cursor, context)
+    return ServerKeyExchange(context.key_exchange, None, key, p, g, hint, scheme, signature)
+
+
+def _server_key_exchange(cursor: Cursor, context: Context) -> ServerKeyExchange:
+    kind = context.key_exchange
+    hint = cursor.vector(2) if "PSK" in kind else None
+    if kind.startswith("ECDH"):
+        return _ecdhe_parameters(cursor, context, hint)
+    if kind.startswith("DH"):
+        return _dhe_parameters(cursor, context, hint)
+    return ServerKeyExchange(kind, psk_hint=hint, unparsed=cursor.rest())
+
+
+def _client_key_exchange(cursor: Cursor, context: Context) -> ClientKeyExchange:
+    kind = context.key_exchange
+    identity = cursor.vector(2) if "PSK" in kind else None
+    if not len(cursor):
+        return ClientKeyExchange(kind, b"", identity)
+    if kind.startswith("ECDH"):
+        return ClientKeyExchange(kind, cursor.vector(1), identity)
+    if kind.startswith(("DH", "RSA")):
+        return ClientKeyExchange(kind, cursor.vector(2), identity)
+    return ClientKeyExchange(kind, cursor.rest(), identity)
+
+
+def _new_session_ticket(cursor: Cursor, context: Context) -> NewSessionTicket:
+    lifetime = cursor.u32()
+    if not context.tls13:
+        return NewSessionTicket(lifetime, cursor.vector(2))
+    age_add, nonce, ticket = cursor.u32(), cursor.vector(1), cursor.vector(2)
+    return NewSessionTicket(lifetime, ticket, age_add, nonce, x.read_extensions(cursor, Place.TICKET))
+
+
+def _certificate_status(cursor: Cursor, _: Context) -> CertificateStatus:
+    return CertificateStatus(x.status_body(cursor))
+
+
+def _key_update(cursor: Cursor, _: Context) -> KeyUpdate:
+    return KeyUpdate(cursor.u8())
+
+
+def _empty(_cursor: Cursor, _: Context) -> Empty:
+    return Empty()
+
+
+PARSERS: dict[int, Callable[[Cursor, Context], Any]] = {
+    H.HELLO_REQUEST: _empty,
+    H.CLIENT_HELLO: _client_hello,
+    H.SERVER_HELLO: _server_hello,
+    H.NEW_SESSION_TICKET: _new_session_ticket,
+    H.END_OF_EARLY_DATA: _empty,
+    H.ENCRYPTED_EXTENSIONS: _encrypted_extensions,
+    H.CERTIFICATE: _certificate,
+    H.SERVER_KEY_EXCHANGE: _server_key_exchange,
+    H.CERTIFICATE_REQUEST: _certificate_request,
+    H.SERVER_HELLO_DONE: _empty,
+    H.CERTIFICATE_VERIFY: _certificate_verify,
+    H.CLIENT_KEY_EXCHANGE: _client_key_exchange,
+    H.FINISHED: _finished,
+    H.CERTIFICATE_STATUS: _certificate_status,
+    H.KEY_UPDATE: _key_update,
+    H.COMPRESSED_CERTIFICATE: _compressed_certificate,
+}
+
+
+def parse(kind: int, body: bytes, context: Context = DEFAULT_CONTEXT) -> Any:
+    """The message in ``body`` (without its header). Raises MalformedMessage; unknown types come back as Opaque."""
+    parser = PARSERS.get(kind)
+    if parser is None:
+        return Opaque(body)
+    cursor = Cursor(body, r.HandshakeType(kind).label)
+    value = parser(cursor, context)
+    cursor.finish()
+    return value
+
+
+def certificate_of(value: Any) -> Certificate | None:
+    """The Certificate that a message carries, compressed or not; None for other messages and where it could not be unpacked."""
+    if isinstance(value, CompressedCertificate):
+        return value.certificate
+    return value if isinstance(value, Certificate) else None
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """Everything in a parsed message as JSON-able values: registry names, hex, base64 for DER. Text of peers is unescaped."""
+    from inspector.wire import fields as rendering  # it knows these types
+
+    return rendering.message_fields(value)

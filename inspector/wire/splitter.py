@@ -1,0 +1,128 @@
+"""One side's bytes into records. Finds its way again after a gap, and says what bytes look like that are no TLS."""
+
+from __future__ import annotations
+
+from inspector.wire.events import Limit, NotTls, Side, Truncated, WireEvent
+from inspector.wire.records import HEADER, MAX_RECORD, Record, find_boundary, is_header, looks_like
+
+NOT_TLS_BYTES = 512  # so much is kept of what is no TLS, at most up to the end of its first line
+SEARCH_BYTES = 4 * MAX_RECORD  # so much is searched for a record boundary before old bytes are dropped
+
+
+class Splitter:
+    """Feed bytes, get records (and at most one NotTls or Limit, after which nothing more comes)."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._buffer = bytearray()
+        self._skip = 0  # bytes of a record that a gap has broken
+        self._searching = False
+        self._stopped = False
+        self._suspect = False  # the bytes at hand are no record
+        self._at = 0.0
+        self._records = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are no whole record yet."""
+        return len(self._buffer)
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped = True
+        self._buffer.clear()
+
+    def feed(self, data: bytes, at: float) -> list[Record | WireEvent]:
+        if self._stopped:
+            return []
+        self._at = at
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        self._buffer += data
+        if self._searching and not self._found_boundary():
+            return []
+        return self._split()
+
+    def _found_boundary(self) -> bool:
+        boundary = find_boundary(self._buffer)
+        if boundary is None:
+            if len(self._buffer) > SEARCH_BYTES:
+                del self._buffer[: -2 * MAX_RECORD]
+            return False
+        del self._buffer[:boundary]
+        self._searching = False
+        return True
+
+    def _split(self) -> list[Record | WireEvent]:
+        out: list[Record | WireEvent] = []
+        buffer = self._buffer
+        start, have = 0, len(buffer)
+        while start < have:
+            if self._suspect or not is_header(buffer, start):
+                del buffer[:start]
+                return out + self._not_tls(final=False)
+            if have - start < HEADER:
+                break
+            size = buffer[start + 3] << 8 | buffer[start + 4]
+            if size > MAX_RECORD:
+                self.stop()
+                out.append(Limit(self._side, self._at, f"a record of {size} bytes, more than {MAX_RECORD} are not allowed"))
+                return out
+            stop = start + HEADER + size
+            if stop > have:
+                break
+            header = bytes(buffer[start : start + HEADER])
+            out.append(Record(header[0], header[1] << 8 | header[2], header, bytes(buffer[start + HEADER : stop])))
+            self._records += 1
+            start = stop
+        del buffer[:start]
+        return out
+
+    def _not_tls(self, *, final: bool) -> list[Record | WireEvent]:
+        """Judge bytes that are no record once their first line, or enough of them, is there: the same for any chunking."""
+        self._suspect = True
+        line_end = self._buffer.find(b"\n")
+        size = line_end + 1 if 0 <= line_end < NOT_TLS_BYTES else NOT_TLS_BYTES
+        if len(self._buffer) < size and not final:
+            return []
+        data = bytes(self._buffer[:size])
+        self.stop()
+        where = "where a record was expected" if self._records else "instead of a TLS record"
+        name = looks_like(data)
+        reason = f"bytes {where} that look like {name}" if name else f"bytes {where} that are no TLS"
+        return [NotTls(self._side, self._at, data, reason, name)]
+
+    def gap(self, missing: int) -> int:
+        """Bytes are missing here. Returns how many buffered bytes are lost with them."""
+        have = len(self._buffer)
+        size = self._buffer[3] << 8 | self._buffer[4] if have >= HEADER else None
+        self._buffer.clear()
+        if self._searching:
+            return have
+        remaining = self._skip if not have else None if size is None else HEADER + size - have
+        if remaining is not None and remaining >= missing and (have or self._skip):
+            self._skip = remaining - missing  # the gap lies inside one record: its end is known
+        else:
+            self._skip, self._searching = 0, True
+        return have
+
+    def flush(self) -> list[Record | WireEvent]:
+        """Decide about bytes that are no TLS with what there is."""
+        return self._not_tls(final=True) if self._suspect and self._buffer else []
+
+    def end(self, at: float) -> list[Record | WireEvent]:
+        """The stream is over: what is left is no record, or a part of one."""
+        if self._stopped or not self._buffer:
+            return []
+        self._at = at
+        have = len(self._buffer)
+        if self._searching:
+            self.stop()
+            return []
+        if self._suspect or (not self._records and have < HEADER):
+            return self._not_tls(final=True)
+        expected = HEADER + (self._buffer[3] << 8 | self._buffer[4]) if have >= HEADER else None
+        self.stop()
+        return [Truncated(self._side, at, "record", have, expected)]
