@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.app.http_exchange import UPLOAD_PIECE, Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one
@@ -42,7 +41,7 @@ def head_of(request: Request) -> h11.Request:
         raise UsageError(f"the request is not valid HTTP/1.1: {exc}", hint="--raw FILE sends any bytes as they are") from exc
 
 
-def _text(headers: h11.Headers) -> Headers:
+def _text(headers: Any) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw_items())
 
 
@@ -84,7 +83,9 @@ class Http1(Exchanges):
             return data
         import h11
 
-        assert self._request is not None and self._request.body is not None and self._machine is not None
+        assert self._request is not None
+        assert self._request.body is not None
+        assert self._machine is not None
         piece = self._request.body.read(UPLOAD_PIECE)
         try:
             if piece:

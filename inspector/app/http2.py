@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from typing import TYPE_CHECKING, Any
 
 from inspector.app.http1 import FIRST_STEP_BODY
@@ -49,6 +47,16 @@ class Http2(Exchanges):
     _stream = 0
     _body_over = True
     _gone = False
+    # h2.events -> who takes it; events that are not listed do not matter here
+    _HANDLERS = {
+        "InformationalResponseReceived": "_informational",
+        "ResponseReceived": "_response",
+        "DataReceived": "_received",
+        "TrailersReceived": "_trailing_fields",
+        "StreamEnded": "_stream_ended",
+        "StreamReset": "_reset",
+        "ConnectionTerminated": "_goodbye",
+    }
 
     def _start(self, request: Request) -> bool:
         import h2.exceptions
@@ -88,7 +96,8 @@ class Http2(Exchanges):
         return self._machine.data_to_send()
 
     def _send_body(self, machine: h2.connection.H2Connection) -> None:
-        assert self._request is not None and self._request.body is not None
+        assert self._request is not None
+        assert self._request.body is not None
         room = machine.local_flow_control_window(self._stream)
         size = machine.max_outbound_frame_size
         for _ in range(4):
@@ -117,9 +126,9 @@ class Http2(Exchanges):
         pass
 
     def _take(self, event: Any) -> None:
-        handler = _HANDLERS.get(type(event).__name__)
-        if handler is not None and getattr(event, "stream_id", None) in (None, 0, self._stream):
-            handler(self, event)
+        name = self._HANDLERS.get(type(event).__name__)
+        if name is not None and getattr(event, "stream_id", None) in (None, 0, self._stream):
+            getattr(self, name)(event)
 
     def _informational(self, event: Any) -> None:
         self._interim(_status(event.headers), _text(event.headers))
@@ -155,14 +164,3 @@ class Http2(Exchanges):
 def _status(fields: Any) -> int:
     value = next((str(value) for name, value in fields if str(name) == ":status"), "")
     return int(value) if value.isascii() and value.isdigit() else 0
-
-
-_HANDLERS = {
-    "InformationalResponseReceived": Http2._informational,
-    "ResponseReceived": Http2._response,
-    "DataReceived": Http2._received,
-    "TrailersReceived": Http2._trailing_fields,
-    "StreamEnded": Http2._stream_ended,
-    "StreamReset": Http2._reset,
-    "ConnectionTerminated": Http2._goodbye,
-}

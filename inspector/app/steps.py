@@ -137,12 +137,12 @@ def _http(settings: StepSettings, channel: Channel) -> Conversation:
     path = settings.paths[0] if settings.paths else settings.target.url_path or "/"
     host = http_authority(settings)
     if channel.alpn == "h2":
-        from inspector.app.http2 import HttpGet2
+        from inspector.app.http2 import http_get2
 
-        return HttpGet2(host, path)
-    from inspector.app.http1 import HttpGet
+        return http_get2(host, path)
+    from inspector.app.http1 import http_get
 
-    return HttpGet(host, path)
+    return http_get(host, path)
 
 
 def http_authority(settings: Any) -> str:

@@ -1,0 +1,226 @@
+"""What HTTP/1.1 and HTTP/2 have in common: exchange after exchange over one connection, responses bounded, bodies in pieces.
+
+``Exchanges`` is a ``plan.Conversation``. The subclass turns bytes into calls of ``_head``, ``_data``, ``_trailers`` and ``_end``,
+and a ``Request`` into bytes; which request comes next is asked of ``next_request`` after each outcome. A request that could not
+be begun because the connection cannot be used again stays in ``left_over``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from inspector.app import http_verdict
+from inspector.app.http_message import BODY_KEPT, NO_LIMITS, Headers, Limits, NextRequest, NoSink, Outcome, Request, Sink, value_of
+from inspector.app.result import AppResult, HttpReply
+
+if TYPE_CHECKING:
+    from inspector.app.coding import ContentDecoder
+
+RAW_KEPT = 4096
+UPLOAD_PIECE = 64 * 1024
+NO_BODY = (204, 304)
+
+
+class Exchanges:
+    """The common half.
+
+    ``decode``: undo content codings before the sink sees the body. ``hashed``: keep the SHA-256 of all bytes of both directions.
+    """
+
+    name = "http"
+    version = ""
+
+    def __init__(
+        self, next_request: NextRequest, *, sink: Sink | None = None, limits: Limits = NO_LIMITS, decode: bool = False,
+        hashed: bool = False,
+    ) -> None:
+        self._next = next_request
+        self._sink = sink or NoSink()
+        self._limits = limits
+        self._decode = decode
+        self.outcomes: list[Outcome] = []
+        self.left_over: Request | None = None
+        self.sent_sha256: Any = hashlib.sha256() if hashed else None
+        self.received_sha256: Any = hashlib.sha256() if hashed else None
+        self._raw = bytearray()
+        self._done = False
+        self._request: Request | None = None
+        self._status, self._reason = 0, ""
+        self._headers: Headers = ()
+        self._trailing: Headers = ()
+        self._interims = 0
+        self._body = bytearray()
+        self._body_bytes = self._decoded = self._sent = 0
+        self._complete = False
+        self._decoder: ContentDecoder | None = None
+        self._advance(None)
+
+    # a plan.Conversation
+
+    def data_to_send(self) -> bytes:
+        """What to send now: heads, and at most about 64 KiB of a body at a time."""
+        data = self._produce()
+        if self.sent_sha256 is not None:
+            self.sent_sha256.update(data)
+        return data
+
+    def receive_data(self, data: bytes) -> None:
+        if self._done or not data:
+            return
+        if len(self._raw) < RAW_KEPT:
+            self._raw += data[: RAW_KEPT - len(self._raw)]
+        if self.received_sha256 is not None:
+            self.received_sha256.update(data)
+        self._consume(data)
+
+    def receive_eof(self) -> None:
+        if not self._done:
+            self._consume_eof()
+        if not self._done:
+            self._fail("the server closed the connection before the end of its response" if self._status else "")
+
+    @property
+    def done(self) -> bool:
+        return self._done
+
+    @property
+    def waits_for_continue(self) -> bool:
+        """True while a body is held back for "100 Continue"; ``go_on`` ends the wait."""
+        return False
+
+    def go_on(self) -> None:
+        """Send the body although no "100 Continue" came (RFC 9110, 10.1.1: a client should not wait without end)."""
+
+    @property
+    def result(self) -> AppResult:
+        """The last exchange's; of one that is not over, as far as it came."""
+        outcome = self.outcomes[-1] if self._done and self.outcomes else self._outcome(None)
+        reply, raw = outcome.reply, bytes(self._raw)
+        if reply is None:
+            summary = outcome.error or ("the answer is incomplete" if raw else "the server ended without an answer")
+            return AppResult("http", bool(raw), None, None, summary, raw, None, outcome.error)
+        summary = http_verdict.summary(reply)
+        return AppResult("http", True, http_verdict.verdict(reply), str(reply.status), summary, raw, reply, outcome.error)
+
+    # what the subclass does
+
+    def _produce(self) -> bytes:
+        raise NotImplementedError
+
+    def _consume(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _consume_eof(self) -> None:
+        raise NotImplementedError
+
+    def _start(self, request: Request) -> bool:
+        """Begin a request; False where the connection cannot take another."""
+        raise NotImplementedError
+
+    # what the subclass calls
+
+    def _interim(self, status: int, headers: Headers) -> None:
+        self._interims += 1
+        if self._interims > self._limits.interim:
+            self._fail(f"more than {self._limits.interim} interim responses")
+        else:
+            self._sink.interim(status, headers)
+
+    def _head(self, status: int, reason: str, headers: Headers) -> None:
+        size = sum(len(name) + len(value) for name, value in headers)
+        if size > self._limits.head or len(headers) > self._limits.headers:
+            self._fail(f"the response head is too large: {len(headers)} headers, {size} bytes")
+            return
+        self._status, self._reason, self._headers = status, reason, headers
+        assert self._request is not None
+        coding = value_of(headers, "content-encoding")
+        if self._decode and coding and self._request.method != "HEAD" and status not in NO_BODY:
+            from inspector.app.coding import CodingError, ContentDecoder
+
+            try:
+                self._decoder = ContentDecoder(coding, limit=self._limits.decoded)
+            except CodingError as exc:
+                self._sink.head(self._request, self._reply())
+                self._fail(str(exc))
+                return
+        self._sink.head(self._request, self._reply())
+
+    def _data(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        if len(self._body) < BODY_KEPT:
+            self._body += data[: BODY_KEPT - len(self._body)]
+        if self._decoder is None:
+            self._decoded += len(data)
+            self._sink.data(data)
+        else:
+            from inspector.app.coding import CodingError
+
+            try:
+                for piece in self._decoder.feed(data):
+                    self._decoded += len(piece)
+                    self._sink.data(piece)
+            except CodingError as exc:
+                self._fail(str(exc))
+                return
+        if self._limits.body is not None and self._body_bytes >= self._limits.body:
+            self._over(None)
+
+    def _trailers(self, headers: Headers) -> None:
+        self._trailing = headers
+        if headers:
+            self._sink.trailers(headers)
+
+    def _end(self, *, reusable: bool) -> None:
+        """The response is complete."""
+        self._complete = True
+        error = None
+        if self._decoder is not None:
+            from inspector.app.coding import CodingError
+
+            try:
+                self._decoder.finish()
+            except CodingError as exc:
+                error = str(exc)
+        outcome = self._outcome(error)
+        self.outcomes.append(outcome)
+        self._advance(outcome, reusable=reusable)
+
+    def _fail(self, error: str) -> None:
+        self._over(error or None)
+
+    def _over(self, error: str | None) -> None:
+        if not self._done:
+            self.outcomes.append(self._outcome(error))
+            self._done = True
+
+    def _advance(self, outcome: Outcome | None, *, reusable: bool = True) -> None:
+        request = self._next(outcome)
+        if request is None:
+            self._done = True
+            return
+        # only a request that begins clears what is known of the last: until then ``result`` speaks of that
+        if not reusable:
+            self.left_over, self._done = request, True
+            return
+        self._request = request
+        self._forget()
+        if not self._start(request):
+            self.left_over, self._done = request, True
+
+    def _forget(self) -> None:
+        """Nothing is known of the response yet."""
+        self._status, self._reason, self._headers, self._trailing = 0, "", (), ()
+        self._interims = self._body_bytes = self._decoded = self._sent = 0
+        self._body = bytearray()
+        self._complete = False
+        self._decoder = None
+
+    def _reply(self) -> HttpReply:
+        return HttpReply(
+            self._status, self.version, self._reason, self._headers, self._body_bytes, bytes(self._body), self._complete)
+
+    def _outcome(self, error: str | None) -> Outcome:
+        assert self._request is not None
+        reply = self._reply() if self._status else None
+        return Outcome(self._request, reply, self._trailing, error, self._decoded, self._sent)
