@@ -1,0 +1,207 @@
+"""From a captured packet to the IP packet inside it, and from there to the TCP segment.
+
+One table names the link layer of each LINKTYPE (https://www.tcpdump.org/linktypes.html). What is not IP, or is cut before its
+addresses, gives None: a capture is full of packets that are none of our business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+_HALF = Struct(">H").unpack_from
+_V4 = Struct(">BxHHHxB").unpack_from
+
+IPV4, IPV6 = 0x0800, 0x86DD
+TCP, UDP = 6, 17
+IPV6_IN_IP, IPV4_IN_IP = 41, 4
+
+# Where the IP packet begins, in a packet of this link layer; negative: there is none.
+LinkLayer = Callable[[bytes], int]
+
+
+def _by_ethertype(data: bytes, kind: int, pos: int) -> int:
+    """Follow VLAN tags (802.1Q, 802.1ad), MPLS labels (RFC 3032) and PPPoE (RFC 2516) to an IP packet."""
+    while True:
+        if kind in (IPV4, IPV6):
+            return pos
+        if kind in (0x8100, 0x88A8, 0x9100, 0x9200) and len(data) >= pos + 4:
+            kind, pos = _HALF(data, pos + 2)[0], pos + 4
+        elif kind in (0x8847, 0x8848) and len(data) >= pos + 4:
+            bottom = data[pos + 2] & 1
+            pos += 4
+            if bottom:
+                return pos
+        elif kind == 0x8864 and len(data) >= pos + 8:
+            return pos + 8 if _HALF(data, pos + 6)[0] in (0x0021, 0x0057) else -1
+        elif kind <= 1500 and data[pos:pos + 6] == b"\xaa\xaa\x03\x00\x00\x00" and len(data) >= pos + 8:  # LLC/SNAP
+            kind, pos = _HALF(data, pos + 6)[0], pos + 8
+        else:
+            return -1
+
+
+def _ethernet(data: bytes) -> int:
+    if len(data) < 14:
+        return -1
+    kind = _HALF(data, 12)[0]
+    return 14 if kind == IPV4 else _by_ethertype(data, kind, 14)
+
+
+def _null(data: bytes) -> int:
+    # An address family in the byte order of the host that captured; AF_INET6 differs by system, so IP's own version decides.
+    return 4 if len(data) > 4 and data[4] >> 4 in (4, 6) else -1
+
+
+def _raw(data: bytes) -> int:  # noqa: ARG001 - the table's signature
+    return 0
+
+
+def _ppp(data: bytes) -> int:
+    pos = 2 if data[:2] == b"\xff\x03" else 0
+    if len(data) < pos + 2:
+        return -1
+    if data[pos] & 1:  # protocol field compression
+        return pos + 1 if data[pos] in (0x21, 0x57) else -1
+    return pos + 2 if _HALF(data, pos)[0] in (0x0021, 0x0057) else -1
+
+
+def _cooked(data: bytes) -> int:
+    return _by_ethertype(data, _HALF(data, 14)[0], 16) if len(data) >= 16 else -1
+
+
+def _cooked_v2(data: bytes) -> int:
+    return _by_ethertype(data, _HALF(data, 0)[0], 20) if len(data) >= 20 else -1
+
+
+def _cisco_hdlc(data: bytes) -> int:
+    return _by_ethertype(data, _HALF(data, 2)[0], 4) if len(data) >= 4 else -1
+
+
+def _wifi(data: bytes) -> int:
+    """IEEE 802.11 data frames whose contents are not protected."""
+    if len(data) < 24 or data[0] & 0x0C != 0x08 or data[0] & 0x40 or data[1] & 0x40:
+        return -1
+    pos = 24 + (6 if data[1] & 3 == 3 else 0) + (2 if data[0] & 0x80 else 0)
+    return _by_ethertype(data, 0, pos)
+
+
+def _radiotap(data: bytes) -> int:
+    if len(data) < 4:
+        return -1
+    size = int.from_bytes(data[2:4], "little")
+    inner = _wifi(data[size:])
+    return size + inner if inner >= 0 else -1
+
+
+LINK_LAYERS: dict[int, LinkLayer] = {
+    0: _null,  # BSD loopback
+    1: _ethernet,
+    9: _ppp,
+    12: _raw, 14: _raw, 101: _raw,
+    50: _ppp,  # PPP in HDLC-like framing
+    104: _cisco_hdlc,
+    105: _wifi,
+    108: _null,  # OpenBSD loopback
+    113: _cooked,
+    127: _radiotap,
+    228: _raw, 229: _raw,  # raw IPv4, raw IPv6
+    276: _cooked_v2,
+}
+
+# IPv6 extension headers that say their length in units of eight bytes (RFC 8200, 4; RFC 6275; RFC 7401; RFC 5533)
+_EXTENSIONS = frozenset((0, 43, 60, 135, 139, 140))
+_FRAGMENT, _AUTHENTICATION = 44, 51
+
+# protocol, source, destination, where the payload begins, where it ends by the IP header (may be past what was captured)
+Inner = tuple[int, bytes, bytes, int, int]
+
+
+class Fragments:
+    """IP fragments until they are whole. Holds at most ``LIMIT`` packets' worth, the oldest leaves first."""
+
+    LIMIT = 64
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[bytes, bytes, int, int], tuple[dict[int, bytes], list[int]]] = {}
+
+    def add(self, key: tuple[bytes, bytes, int, int], offset: int, more: bool, data: bytes) -> bytes | None:
+        """The whole payload once the last piece is there (RFC 791, 3.2; RFC 8200, 4.5)."""
+        if key not in self._held and len(self._held) >= self.LIMIT:
+            del self._held[next(iter(self._held))]
+        pieces, size = self._held.setdefault(key, ({}, []))
+        pieces.setdefault(offset, data)
+        if not more:
+            size[:] = [offset + len(data)]
+        if not size or size[0] > 65535:
+            return None
+        whole = b""
+        while len(whole) < size[0]:
+            piece = next((piece[len(whole) - at:] for at, piece in pieces.items() if at <= len(whole) < at + len(piece)), None)
+            if piece is None:
+                return None
+            whole += piece
+        del self._held[key]
+        return whole[:size[0]]
+
+
+def _ipv4(data: bytes, pos: int, fragments: Fragments) -> tuple[bytes, Inner] | None:
+    if len(data) < pos + 20:
+        return None
+    first, total, identity, fragment, protocol = _V4(data, pos)
+    header = (first & 15) * 4
+    if header < 20:
+        return None
+    # A total length of 0 comes from segmentation in the network card: the packet is as long as it was captured.
+    start, end = pos + header, pos + total if total else len(data)
+    source, destination = data[pos + 12:pos + 16], data[pos + 16:pos + 20]
+    if fragment & 0x3FFF:
+        key = (source, destination, identity, protocol)
+        whole = fragments.add(key, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000), data[start:end])
+        return (whole, (protocol, source, destination, 0, len(whole))) if whole is not None else None
+    return data, (protocol, source, destination, start, end)
+
+
+def _ipv6(data: bytes, pos: int, fragments: Fragments) -> tuple[bytes, Inner] | None:
+    if len(data) < pos + 40:
+        return None
+    size = _HALF(data, pos + 4)[0]
+    protocol = data[pos + 6]
+    source, destination = data[pos + 8:pos + 24], data[pos + 24:pos + 40]
+    pos += 40
+    end = pos + size if size else len(data)
+    while protocol != TCP:
+        if len(data) < pos + 8:
+            return None
+        if protocol in _EXTENSIONS:
+            protocol, pos = data[pos], pos + (data[pos + 1] + 1) * 8
+        elif protocol == _AUTHENTICATION:
+            protocol, pos = data[pos], pos + (data[pos + 1] + 2) * 4
+        elif protocol == _FRAGMENT:
+            word, identity = _HALF(data, pos + 2)[0], int.from_bytes(data[pos + 4:pos + 8], "big")
+            protocol, pos = data[pos], pos + 8
+            if word & 0xFFF9:
+                whole = fragments.add((source, destination, identity, protocol), word & 0xFFF8, bool(word & 1), data[pos:end])
+                return (whole, (protocol, source, destination, 0, len(whole))) if whole is not None else None
+        else:
+            break
+    return data, (protocol, source, destination, pos, end)
+
+
+def ip_payload(link: int, data: bytes, fragments: Fragments) -> tuple[bytes, Inner] | None:
+    """The payload of the innermost IP packet in a captured one: ``(bytes that hold it, Inner)``; None where there is none.
+
+    IP in IP (RFC 2003, RFC 4213) is followed, other tunnels are not.
+    """
+    layer = LINK_LAYERS.get(link)
+    if layer is None:
+        return None
+    pos = layer(data)
+    for _ in range(4):
+        if pos < 0 or len(data) <= pos:
+            return None
+        version = data[pos] >> 4
+        found = _ipv4(data, pos, fragments) if version == 4 else _ipv6(data, pos, fragments) if version == 6 else None
+        if found is None or found[1][0] not in (IPV4_IN_IP, IPV6_IN_IP):
+            return found
+        data, pos = found[0], found[1][3]
+    return None

@@ -1,0 +1,111 @@
+"""A capture, whole: from a binary file to its TLS connections, one by one as they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+from inspector.capture.container import SECRETS, CaptureFile
+from inspector.capture.conversation import Captured, Conversation, Overheard, Room
+from inspector.capture.link import LINK_LAYERS, TCP, UDP, Fragments, ip_payload
+from inspector.capture.secrets import Secrets
+from inspector.capture.tcp import Connections
+
+# First bytes of UDP payloads that are TLS in another dress: DTLS records (RFC 9147, 4), QUIC long headers (RFC 9000, 17.2)
+_DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\x01\x00")
+_QUIC_VERSIONS = (b"\x00\x00\x00\x01", b"\x6b\x33\x43\xcf")
+
+
+class Reader:
+    """Reads a capture once. Iterating gives ``(stream, Captured | None)`` as connections end; None: the stream held no TLS.
+
+    ``notes`` say what was wrong with the capture as a whole; they are complete when the iteration is. Raises InputError at once
+    for a file that is no capture.
+    """
+
+    def __init__(
+        self, file: BinaryIO, name: str = "the file", *, keylog: Iterable[bytes] = (), stream: int | None = None,
+        port: int | None = None, overhear: Callable[[Any, int], Overheard | None] = lambda _transcript, _port: None,
+    ) -> None:
+        self._file = CaptureFile(file, name)
+        self._secrets = Secrets()
+        self._secrets.add(keylog)
+        self._wanted, self._port = stream, port
+        self._ended: list[tuple[int, Captured | None]] = []
+        self._room = Room(
+            self._secrets, self._file.format == "pcapng", {}, overhear,
+            lambda captured, number: self._ended.append((number, captured)),
+        )
+        self._connections = Connections(self._listen)
+        self._datagrams: dict[str, int] = {}
+        self._strange: dict[int, int] = {}
+
+    @property
+    def streams(self) -> int:
+        """TCP connections seen so far."""
+        return self._connections.count
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._file.packets
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        notes = list(self._file.notes)
+        for name, count in self._datagrams.items():
+            notes.append(f"{count} UDP packets look like {name}, which is not read: only TLS over TCP is")
+        for link, count in self._strange.items():
+            notes.append(f"{count} packets have link type {link}, which is not known here")
+        return tuple(notes)
+
+    def _listen(self, connection: Any) -> Conversation:
+        conversation = Conversation(connection, self._room)
+        if self._wanted is not None and connection.stream != self._wanted:
+            conversation.wants = False
+        if self._port is not None and self._port not in (connection.ends[0][1], connection.ends[1][1]):
+            conversation.wants = False
+        return conversation
+
+    def __iter__(self) -> Iterator[tuple[int, Captured | None]]:
+        fragments, ended, segment = Fragments(), self._ended, self._connections.segment
+        at = 0.0
+        for when, link, data, _length in self._file:
+            if link == SECRETS:
+                self._new_secrets(data)
+                continue
+            if when is not None:
+                at = when
+            found = ip_payload(link, data, fragments)
+            if found is None:
+                if link not in LINK_LAYERS:
+                    self._strange[link] = self._strange.get(link, 0) + 1
+                continue
+            holder, (protocol, source, destination, start, end) = found
+            if protocol == TCP:
+                segment(source, destination, holder, start, end, at)
+                if ended:
+                    yield from ended
+                    ended.clear()
+            elif protocol == UDP:
+                self._datagram(holder, start)
+        self._connections.close()
+        yield from ended
+        ended.clear()
+
+    def _new_secrets(self, data: bytes) -> None:
+        for random in self._secrets.add(data.splitlines()):
+            for waiting in list(self._room.waiting.get(random, ())):
+                waiting.add_secrets(self._secrets.lines(random))
+
+    def _datagram(self, data: bytes, start: int) -> None:
+        head = data[start + 8:start + 13]
+        if len(head) < 5:
+            return
+        name = ""
+        if 20 <= head[0] <= 25 and head[1:3] in _DTLS_VERSIONS:
+            name = "DTLS"
+        elif head[0] & 0xC0 == 0xC0 and head[1:5] in _QUIC_VERSIONS:
+            name = "QUIC"
+        if name:
+            self._datagrams[name] = self._datagrams.get(name, 0) + 1

@@ -1,0 +1,47 @@
+"""Session secrets of a key log file or of Decryption Secrets Blocks, by client random. Nothing here prints one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MAX_LINE = 1024
+
+
+class Secrets:
+    """Key log lines (NSS format, RFC 9850) of many sessions, packed: a large key log is kept as little more than its own bytes."""
+
+    def __init__(self) -> None:
+        self._lines: dict[bytes, bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self._lines)} sessions)"
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, lines: Iterable[bytes]) -> set[bytes]:
+        """Take in lines; what is no secret is passed over. Returns the client randoms that something new is known of."""
+        new: set[bytes] = set()
+        for line in lines:
+            parts = line.lstrip(b"\xef\xbb\xbf").split() if len(line) <= MAX_LINE else []
+            if len(parts) != 3 or len(parts[1]) != 64 or parts[0].startswith(b"#"):
+                continue
+            try:
+                random = bytes.fromhex(parts[1].decode("ascii"))
+            except ValueError:
+                continue
+            whole = b" ".join(parts)
+            known = self._lines.get(random)
+            if known is None:
+                self._lines[random] = whole
+            elif whole not in known.split(b"\n"):
+                self._lines[random] = known + b"\n" + whole
+            else:
+                continue
+            new.add(random)
+        return new
+
+    def lines(self, client_random: bytes) -> list[bytes]:
+        """All lines of this session."""
+        known = self._lines.get(client_random)
+        return known.split(b"\n") if known else []

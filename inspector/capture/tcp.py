@@ -1,0 +1,333 @@
+"""TCP connections out of segments: each direction's bytes in order, once, with holes named as gaps.
+
+Theory of operation. A direction knows the position (bytes since its beginning) that it delivered up to. A segment at that
+position is delivered at once; one behind it is trimmed or dropped (retransmission, overlap: what came first stands); one ahead of
+it waits. A hole is given up, and reported as a gap, when the peer acknowledged it, so that the bytes did arrive and only the
+capture lacks them, and it did not fill for a while; or when too much waits behind it. Positions count on where sequence numbers
+wrap.
+
+Connections are counted as tshark counts ``tcp.stream``: every pair of addresses and ports is one, and a SYN with another initial
+sequence number, or after the end of the connection, begins a new one.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple, Protocol
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+_HEADER = Struct(">HHIIBB").unpack_from
+_MASK, _HALF = 0xFFFFFFFF, 0x80000000
+
+# Where a segment this far from what is expected turns up, it belongs to an earlier connection of the same ports.
+MAX_DISTANCE = 256 << 20
+# A hole that the peer acknowledged is given up after this many segments or seconds; any hole after the second pair.
+ACKED_SEGMENTS, ACKED_SECONDS = 64, 1.0
+LOST_SEGMENTS, LOST_SECONDS = 1024, 5.0
+MAX_WAITING = 4 << 20
+# A closed connection still takes what was captured late, this long.
+LINGER_SECONDS, MAX_LINGERING = 2.0, 1024
+MAX_OPEN = 65_536
+# A finished connection's name is kept for late packets, so that they do not count as a new one.
+MAX_REMEMBERED = 8192
+
+
+class Listener(Protocol):
+    """What follows the bytes of one connection. ``way`` is 0 for the sender of the first packet seen, else 1."""
+
+    wants: bool  # False: no further bytes are of interest
+
+    def data(self, way: int, data: bytes, at: float) -> None: ...
+    def gap(self, way: int, missing: int, at: float) -> None: ...
+    def finished(self, connection: Connection) -> None: ...
+
+
+class Segment(NamedTuple):
+    """One that waits behind a hole. ``size`` is its length on the wire, of which ``data`` may hold only the beginning."""
+
+    position: int
+    size: int
+    at: float
+    data: bytes
+
+
+class Direction:
+    """One side's bytes."""
+
+    __slots__ = ("acked", "base", "fin", "hole_since", "next", "position", "waiting", "waiting_bytes")
+
+    def __init__(self) -> None:
+        self.base: int | None = None  # initial sequence number, as far as it can be told
+        self.next: int | None = None  # sequence number at ``position``
+        self.position = 0
+        self.acked = 0  # position up to which the peer acknowledged
+        self.fin: int | None = None  # position of the end
+        self.waiting: list[Segment] = []
+        self.waiting_bytes = 0
+        self.hole_since = 0.0
+
+    def place(self, seq: int) -> int:
+        """The position of a sequence number."""
+        assert self.next is not None
+        return self.position + ((seq - self.next + _HALF) & _MASK) - _HALF
+
+    def advance(self, count: int) -> None:
+        assert self.next is not None
+        self.next = (self.next + count) & _MASK
+        self.position += count
+
+
+class Connection:
+    """One TCP connection. ``ends`` are (address, port) of way 0 and way 1, addresses packed."""
+
+    __slots__ = ("closed_at", "closed_by", "closed_how", "directions", "ends", "key", "last_at", "listener", "opened_at", "over",
+                 "round_trip", "stream", "syn_at", "syn_way")
+
+    def __init__(self, stream: int, key: bytes, ends: tuple[tuple[bytes, int], tuple[bytes, int]], at: float) -> None:
+        self.stream = stream
+        self.key = key
+        self.ends = ends
+        self.directions = (Direction(), Direction())
+        self.opened_at = self.last_at = at
+        self.syn_way: int | None = None  # who opened it, where that was seen
+        self.syn_at: float | None = None
+        self.round_trip: float | None = None  # seconds from SYN to SYN/ACK at the place of the capture
+        self.closed_by: int | None = None  # the way of the first FIN or RST
+        self.closed_how = ""
+        self.closed_at = 0.0
+        self.over = False
+        self.listener: Listener | None = None
+
+
+class Connections:
+    """Feeds segments to the connections they belong to. ``listen`` makes a listener for each new connection."""
+
+    def __init__(self, listen: Callable[[Connection], Listener]) -> None:
+        self._listen = listen
+        self._table: dict[bytes, tuple[Connection, int]] = {}
+        self._lingering: deque[Connection] = deque()
+        self._remembered: deque[bytes] = deque()
+        self._open = 0
+        self.count = 0
+
+    def segment(self, source: bytes, destination: bytes, data: bytes, start: int, end: int, at: float) -> None:
+        """One TCP segment: ``data[start:end]``, where ``end`` may lie past what was captured."""
+        if len(data) < start + 20:
+            return
+        sport, dport, seq, ack, offset, flags = _HEADER(data, start)
+        header = (offset >> 4) * 4
+        if header < 20:
+            return
+        here, there = source + data[start:start + 2], destination + data[start + 2:start + 4]
+        found = self._table.get(here + there)
+        if found is None or (flags & (SYN | ACK) == SYN and _begins_anew(found[0], found[1], seq)):
+            found = self._new(here + there, there + here, ((source, sport), (destination, dport)), at, found)
+        connection, way = found
+        if at > connection.last_at:
+            connection.last_at = at
+        _note_numbers(connection, way, flags, seq, ack, at)
+        size = end - start - header
+        if (size > 0 and not flags & SYN) or flags & (FIN | RST):
+            self._deliver(connection, way, flags, seq, size, data[start + header:end], at)
+        elif connection.directions[way ^ 1].waiting:
+            _try_hole(connection, way ^ 1, at)
+        if self._lingering:
+            self._expire(at)
+
+    def _deliver(self, connection: Connection, way: int, flags: int, seq: int, size: int, payload: bytes, at: float) -> None:
+        listener, direction = connection.listener, connection.directions[way]
+        if listener is not None and listener.wants and not flags & RST:
+            if size > 0:
+                _receive(connection, way, seq, size, payload, at)
+            if connection.directions[way ^ 1].waiting:
+                _try_hole(connection, way ^ 1, at)
+        if not flags & (FIN | RST):
+            return
+        if listener is not None and listener.wants and direction.next is not None and (
+            abs(direction.place(seq) - direction.position) > MAX_DISTANCE
+        ):
+            return
+        if connection.closed_by is None:
+            connection.closed_by, connection.closed_at = way, at
+            connection.closed_how = "reset" if flags & RST else "fin"
+        if flags & FIN and direction.next is not None:
+            direction.fin = direction.place(seq) + max(size, 0)
+        if not connection.over and (flags & RST or connection.directions[way ^ 1].fin is not None):
+            connection.over = True
+            self._lingering.append(connection)
+
+    def _new(
+        self, key: bytes, reverse: bytes, ends: tuple[tuple[bytes, int], tuple[bytes, int]], at: float,
+        before: tuple[Connection, int] | None,
+    ) -> tuple[Connection, int]:
+        if before is not None:
+            self._finish(before[0])
+        elif self._open >= MAX_OPEN:
+            self._make_room()
+        connection = Connection(self.count, key, ends, at)
+        self.count += 1
+        self._open += 1
+        connection.listener = self._listen(connection)
+        self._table[reverse] = (connection, 1)
+        self._table[key] = (connection, 0)
+        return self._table[key]
+
+    def _expire(self, at: float) -> None:
+        """Finish the closed connections whose time to linger is over."""
+        lingering = self._lingering
+        while lingering and (len(lingering) > MAX_LINGERING or at - lingering[0].last_at > LINGER_SECONDS):
+            self._finish(lingering.popleft())
+
+    def _finish(self, connection: Connection) -> None:
+        """Hand over what waits, say that it is over, and keep no more than its name, so that late packets do not count anew."""
+        listener, connection.listener = connection.listener, None
+        if listener is None:
+            return
+        self._open -= 1
+        connection.over = True
+        for way in (0, 1):
+            while listener.wants and connection.directions[way].waiting:
+                _give_up_hole(connection, way, listener)
+            connection.directions[way].waiting.clear()
+        listener.finished(connection)
+        # To the end of the table: the open ones stand first, where ``_make_room`` looks for them.
+        key = connection.key
+        for name in (key, key[len(key) // 2:] + key[:len(key) // 2]):
+            if self._table[name][0] is connection:
+                self._table[name] = self._table.pop(name)
+        self._remembered.append(key)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._forget(self._remembered.popleft())
+
+    def _forget(self, key: bytes) -> None:
+        found = self._table.get(key)
+        if found is not None and found[0].listener is None:
+            half = len(key) // 2
+            self._table.pop(key, None)
+            self._table.pop(key[half:] + key[:half], None)
+
+    def _make_room(self) -> None:
+        """Too many are open: finish the one that was quiet for longest among the first sixty-four."""
+        candidates: list[Connection] = []
+        for connection, way in self._table.values():
+            if way == 0 and connection.listener is not None:
+                candidates.append(connection)
+                if len(candidates) == 64:
+                    break
+        self._finish(min(candidates, key=lambda connection: connection.last_at))
+
+    def close(self) -> None:
+        """The capture is over: finish all connections."""
+        for connection, way in list(self._table.values()):
+            if way == 0:
+                self._finish(connection)
+
+
+def _begins_anew(connection: Connection, way: int, seq: int) -> bool:
+    base = connection.directions[way].base
+    return base is not None and (seq != base or connection.closed_by is not None)
+
+
+def _note_numbers(connection: Connection, way: int, flags: int, seq: int, ack: int, at: float) -> None:
+    """Learn initial sequence numbers and acknowledgements from a segment's header."""
+    here, there = connection.directions[way], connection.directions[way ^ 1]
+    if here.base is None:
+        here.base = seq if flags & SYN else (seq - 1) & _MASK
+    if flags & SYN:
+        if here.next is None or (here.position == 0 and not here.waiting):
+            here.next = (seq + 1) & _MASK
+        if not flags & ACK:
+            connection.syn_way, connection.syn_at = way, at
+        else:
+            connection.syn_way = way ^ 1
+            if connection.syn_at is not None and connection.round_trip is None:
+                connection.round_trip = max(0.0, at - connection.syn_at)
+    elif here.next is None and not flags & RST:
+        here.next = seq
+    if flags & ACK and not flags & RST:
+        if there.base is None:
+            there.base = (ack - 1) & _MASK
+        if there.next is None:
+            there.next = ack
+        position = there.place(ack)
+        if there.acked < position < there.position + MAX_DISTANCE:
+            there.acked = position
+
+
+def _receive(connection: Connection, way: int, seq: int, size: int, payload: bytes, at: float) -> None:
+    """Deliver a segment, or let it wait, or drop what is known already."""
+    direction, listener = connection.directions[way], connection.listener
+    assert listener is not None
+    position = direction.place(seq)
+    if position < direction.position:
+        if direction.position == 0 and not direction.waiting and connection.syn_way is None and position > -MAX_DISTANCE:
+            # The first number was a guess from an acknowledgement that was captured before the data.
+            direction.next, position = seq, 0
+        else:
+            known = direction.position - position
+            if known >= size:
+                return
+            payload, size, position = payload[known:], size - known, direction.position
+    if position > direction.position:
+        if position - direction.position > MAX_DISTANCE:
+            return
+        if not direction.waiting:
+            direction.hole_since = at
+        insort(direction.waiting, Segment(position, size, at, payload))
+        direction.waiting_bytes += len(payload) + 64
+        _try_hole(connection, way, at)
+        return
+    _hand_over(connection, way, size, payload, at, listener)
+    if direction.waiting:
+        _drain(connection, way, listener, at)
+
+
+def _hand_over(connection: Connection, way: int, size: int, payload: bytes, at: float, listener: Listener) -> None:
+    """Deliver what is next; what the snap length cut off is a gap at once, it will never come."""
+    direction = connection.directions[way]
+    direction.advance(size)
+    if payload:
+        listener.data(way, payload, at)
+    if len(payload) < size and listener.wants:
+        listener.gap(way, size - len(payload), at)
+
+
+def _drain(connection: Connection, way: int, listener: Listener, at: float) -> None:
+    """Deliver what waited for the bytes that have just come."""
+    direction = connection.directions[way]
+    waiting = direction.waiting
+    while waiting and waiting[0].position <= direction.position:
+        segment = waiting.pop(0)
+        direction.waiting_bytes -= len(segment.data) + 64
+        known = direction.position - segment.position
+        if known < segment.size and listener.wants:
+            _hand_over(connection, way, segment.size - known, segment.data[known:], max(at, segment.at), listener)
+    direction.hole_since = at
+
+
+def _give_up_hole(connection: Connection, way: int, listener: Listener) -> None:
+    """Report the bytes before the first waiting segment as missing, and go on with it."""
+    direction = connection.directions[way]
+    first = direction.waiting[0]
+    missing = first.position - direction.position
+    if missing > 0:
+        direction.advance(missing)
+        listener.gap(way, missing, first.at)
+    _drain(connection, way, listener, first.at)
+
+
+def _try_hole(connection: Connection, way: int, at: float) -> None:
+    """Give a hole up once it is clear enough that nothing will fill it."""
+    direction, listener = connection.directions[way], connection.listener
+    if listener is None or not listener.wants or not direction.waiting:
+        return
+    count, seconds = len(direction.waiting), at - direction.hole_since
+    acked = direction.acked >= direction.waiting[0].position
+    if (
+        (acked and (count > ACKED_SEGMENTS or seconds > ACKED_SECONDS))
+        or count > LOST_SEGMENTS or seconds > LOST_SECONDS or direction.waiting_bytes > MAX_WAITING
+    ):
+        _give_up_hole(connection, way, listener)
