@@ -6,12 +6,12 @@ certificate in TLS 1.3 says so only after our side is done, and a write that mee
 
 from __future__ import annotations
 
-from inspector.drive.connection import Connection, Late
+from inspector.drive.connection import Late
 from inspector.drive.end import Over
 from inspector.drive.loop import Loop, Steps
-from inspector.drive.stream import BULK_READ_SIZE
+from inspector.drive.speak import Speaking
 from inspector.engine.connection import ClientConnection, CloseNotify, Data
-from inspector.plan import Channel, Conversation, HandshakePlan
+from inspector.plan import Channel, HandshakePlan
 from inspector.trace.events import (
     ApplicationResult,
     Connected,
@@ -21,7 +21,6 @@ from inspector.trace.events import (
     Judged,
     SecretLine,
     SessionKept,
-    WriteFailed,
 )
 from inspector.trace.phase import Happening, Phase
 from inspector.wire.events import Alert, Message, OpaqueRecord, Side
@@ -35,10 +34,9 @@ WARNING, CLOSE_NOTIFY = 1, 0
 ROUND_TRIPS = 3.0
 GRACE = 0.03
 UNASKED = 0.02  # the server did not ask for a certificate: it has nothing to reject
-LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
 
 
-class HandshakeConnection(Connection):
+class HandshakeConnection(Speaking):
     """One handshake as client."""
 
     plan: HandshakePlan
@@ -67,7 +65,8 @@ class HandshakeConnection(Connection):
     def take(self, data: bytes) -> None:
         """Bytes of the server: into decoder and engine."""
         at = self.record.at
-        self.record.saw_tls(Side.SERVER, data, at)
+        if not self.bulk:
+            self.record.saw_tls(Side.SERVER, data, at)
         if self.record.phase is Phase.HELLO:
             self._server_spoke = at
             self.record.enter(Happening.SERVER_SPOKE, at)
@@ -132,7 +131,8 @@ class HandshakeConnection(Connection):
             if record.phase is Phase.HELLO and self.plan.hello_split and not self._hello_sent:
                 data = split_record(data, self.plan.hello_split)
             self._hello_sent = self._hello_sent or record.at
-            record.saw_tls(Side.CLIENT, data, record.at)
+            if not self.bulk:
+                record.saw_tls(Side.CLIENT, data, record.at)
             self.send(data)
             self.decode()
             if self.transcript.last(Judged) is not None and not self.engine.handshake_complete:
@@ -218,68 +218,6 @@ class HandshakeConnection(Connection):
             yield from self.speak(conversation)
         finally:
             record.note(ApplicationResult(record.at, conversation.result))
-
-    def speak(self, conversation: Conversation) -> Steps:
-        """Until the conversation is done, or the connection is over (Over)."""
-        until = self.deadlines.after(self.plan.timeouts.response)
-        stream = self.stream
-        assert stream is not None
-        stream.read_size = BULK_READ_SIZE
-        unsent = b""
-        while True:
-            self.hand_over(conversation)
-            unsent = self.say(conversation, unsent)
-            if conversation.done and not stream.backlog:
-                return
-            if stream.write_failed is not None:
-                yield from self.read_on(conversation, stream.write_failed)
-            data = yield from self.receive(until, "the answer")
-            if data is None:
-                conversation.receive_eof()
-                raise Over("server", "fin")
-            if data:
-                self.take(data)
-                try:
-                    self.pull()
-                except Over:
-                    self.hand_over(conversation)
-                    conversation.receive_eof()
-                    raise
-
-    def hand_over(self, conversation: Conversation) -> None:
-        plaintext, self._plaintext = self._plaintext, []
-        for data in plaintext:
-            conversation.receive_data(data)
-
-    def say(self, conversation: Conversation, unsent: bytes) -> bytes:
-        """Encrypt what the conversation wants to say; returns what OpenSSL would not take (a renegotiation is under way)."""
-        stream = self.stream
-        assert stream is not None
-        while not stream.backlog and (data := unsent or conversation.data_to_send()):
-            unsent = b""
-            if not self.engine.write(data, self.record.at):
-                unsent = data
-                break
-            self.emit()
-        return unsent
-
-    def read_on(self, conversation: Conversation, why: str) -> Steps:
-        """A write met a closed connection: an alert that was on its way before may still be read. Raises Over."""
-        record = self.record
-        record.note(WriteFailed(record.at, why))
-        until = self.deadlines.after(LINGER)
-        try:
-            while (data := (yield from self.maybe_receive(until))) is not Late:
-                if data is None:
-                    raise Over("server", "fin", why)
-                assert isinstance(data, bytes)
-                self.take(data)
-                self.pull()
-                self.hand_over(conversation)
-        finally:
-            self.hand_over(conversation)
-            conversation.receive_eof()
-        raise Over("server", "reset", why)
 
     def part(self) -> None:
         """Say close_notify where that is possible, and keep the session."""

@@ -1,0 +1,162 @@
+"""The application's conversation over a connection whose handshake is over: full duplex, in pieces, each direction at its own pace.
+
+What a conversation may have beside ``plan.Conversation`` (all optional):
+
+- ``waits_for_continue`` and ``go_on()``: it holds its body back for "100 Continue"; after a second it is told to go on without.
+- ``source`` (a file that can be waited for, or None) and ``source_ready()``: what it sends comes from there as it comes (a
+  terminal, a pipe). Such a conversation ends by itself, or by the end of the connection, and not for want of an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.drive.connection import Connection, Late
+from inspector.drive.end import Over
+from inspector.drive.loop import READ, WRITE, Steps, Wait
+from inspector.drive.stream import BULK_READ_SIZE
+from inspector.engine.connection import ClientConnection
+from inspector.plan import Conversation
+from inspector.trace.events import WriteFailed
+from inspector.wire.events import Limit, Side
+
+LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
+CONTINUE = 1.0  # how long a body waits for "100 Continue" (RFC 9110, Section 10.1.1)
+# from so many bytes on, a direction's records are no longer decoded a second time: a body is not a handshake
+BULK = 1024 * 1024
+
+
+class Speaking(Connection):
+    """What a connection does in its application phase. Whoever inherits has ``engine``, ``take`` and ``pull``."""
+
+    engine: ClientConnection
+    _plaintext: list[bytes]
+    _spoken = 0
+    bulk = False  # records are no longer decoded
+
+    def take(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def pull(self) -> None:
+        raise NotImplementedError
+
+    def emit(self) -> None:
+        raise NotImplementedError
+
+    def speak(self, conversation: Conversation) -> Steps:
+        """Until the conversation is done, or the connection is over (Over). Each piece that moves renews the time for an answer."""
+        stream = self.stream
+        assert stream is not None
+        stream.read_size = BULK_READ_SIZE
+        unsent = b""
+        patience = self._deadline(conversation)
+        while True:
+            self.hand_over(conversation)
+            unsent, moved = self.say(conversation, unsent)
+            if conversation.done and not stream.backlog:
+                return
+            if stream.write_failed is not None:
+                yield from self.read_on(conversation, stream.write_failed)
+            if moved:
+                patience = self._deadline(conversation)
+            holding = bool(getattr(conversation, "waits_for_continue", False))
+            until = min(patience, self.loop.now() + CONTINUE) if holding else patience
+            ready = yield Wait(until, self._sockets(conversation))
+            if not ready:
+                if holding and self.loop.now() < patience:
+                    conversation.go_on()  # type: ignore[attr-defined]  # one that waits has it
+                    continue
+                raise Over("client", "deadline", "the answer took too long")
+            seen = ready.get(stream.sock, 0)
+            if seen & WRITE:
+                stream.flush()
+                patience = self._deadline(conversation)
+            if seen & READ:
+                self._receive(conversation)
+                patience = self._deadline(conversation)
+            if getattr(conversation, "source", None) in ready:
+                conversation.source_ready()  # type: ignore[attr-defined]  # one with a source has it
+
+    def _deadline(self, conversation: Conversation) -> float:
+        if getattr(conversation, "source", None) is not None:
+            return self.deadlines.total
+        return self.deadlines.after(self.plan.timeouts.response)
+
+    def _sockets(self, conversation: Conversation) -> tuple[tuple[Any, int], ...]:
+        stream = self.stream
+        assert stream is not None
+        own = (stream.sock, READ | WRITE if stream.backlog else READ)
+        source = getattr(conversation, "source", None)
+        # what comes from a source is taken when what came before has left
+        return (own, (source, READ)) if source is not None and not stream.backlog else (own,)
+
+    def _receive(self, conversation: Conversation) -> None:
+        stream = self.stream
+        assert stream is not None
+        try:
+            data = stream.receive()
+        except Over:
+            conversation.receive_eof()
+            raise
+        if data is None:
+            conversation.receive_eof()
+            raise Over("server", "fin")
+        if data:
+            self.take(data)
+            try:
+                self.pull()
+            except Over:
+                self.hand_over(conversation)
+                conversation.receive_eof()
+                raise
+
+    def hand_over(self, conversation: Conversation) -> None:
+        """Give the conversation what was decrypted."""
+        plaintext, self._plaintext = self._plaintext, []
+        for data in plaintext:
+            self._count(len(data))
+            conversation.receive_data(data)
+
+    def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, bool]:
+        """Encrypt what the conversation wants to say, as much as the socket takes.
+
+        Returns what OpenSSL would not take (a renegotiation is under way), and whether anything was said.
+        """
+        stream = self.stream
+        assert stream is not None
+        moved = False
+        while not stream.backlog and (data := unsent or conversation.data_to_send()):
+            unsent = b""
+            if not self.engine.write(data, self.record.at):
+                unsent = data
+                break
+            moved = True
+            self._count(len(data))
+            self.emit()
+        return unsent, moved
+
+    def _count(self, size: int) -> None:
+        """Past BULK bytes the decoder is spared, unless the plan keeps every record."""
+        self._spoken += size
+        if self._spoken > BULK and not self.bulk and not self.plan.keep_records:
+            self.bulk = True
+            self.record.decode()
+            self.record.note(Limit(Side.SERVER, self.record.at, f"records are not decoded after {BULK} bytes of application data"))
+
+    def read_on(self, conversation: Conversation, why: str) -> Steps:
+        """A write met a closed connection: an alert that was on its way before may still be read. Raises Over."""
+        record = self.record
+        record.note(WriteFailed(record.at, why))
+        until = self.deadlines.after(LINGER)
+        try:
+            while (data := (yield from self.maybe_receive(until))) is not Late:
+                if data is None:
+                    raise Over("server", "fin", why)
+                assert isinstance(data, bytes)
+                self.take(data)
+                self.pull()
+                self.hand_over(conversation)
+        finally:
+            self.hand_over(conversation)
+            conversation.receive_eof()
+        raise Over("server", "reset", why)
