@@ -129,6 +129,11 @@ class Decoder:
         half = self._halves[side]
         return half.splitter.pending > 0 or bool(half.joined)
 
+    def announced(self, side: Side) -> int | None:
+        """Bytes that the unfinished handshake message of this side says it has, None where there is none."""
+        joined = self._halves[side].joined
+        return int.from_bytes(joined[1:4], "big") if len(joined) >= 4 else None
+
     # -- the queue
 
     def _enqueue(self, half: _Half, at: float, items: list[Record | WireEvent]) -> None:

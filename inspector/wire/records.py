@@ -51,11 +51,16 @@ def _smtp_or_ftp(data: bytes) -> str:
     return "smtp" if b"smtp" in line or b"mail" in line else "ftp" if b"ftp" in line else "smtp or ftp"
 
 
+def is_sslv2_hello(data: bytes | bytearray) -> bool:
+    """A ClientHello in an SSLv2 record (two-byte header), whatever version it offers (RFC 5246, Appendix E.2)."""
+    return len(data) >= 5 and data[0] & 0x80 != 0 and data[2] == 1 and bytes(data[3:5]) in _SSLV2_OFFERS
+
+
+_SSLV2_OFFERS = (b"\0\2", b"\3\0", b"\3\1", b"\3\2", b"\3\3")
+
+
 def _is_sslv2(data: bytes) -> bool:
-    """An SSLv2 record with a hello (two-byte header), from a client or a server."""
-    if len(data) < 5 or not data[0] & 0x80:
-        return False
-    return data[2] == 4 or (data[2] == 1 and data[3:5] in (b"\0\2", b"\3\0", b"\3\1", b"\3\2", b"\3\3"))
+    return is_sslv2_hello(data) or (len(data) >= 5 and data[0] & 0x80 != 0 and data[2] == 4 and data[3] <= 1)
 
 
 def _is_dtls(data: bytes) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from inspector.wire.events import Limit, NotTls, Side, Truncated, WireEvent
-from inspector.wire.records import HEADER, MAX_RECORD, Record, find_boundary, is_header, looks_like
+from inspector.wire.records import HEADER, MAX_RECORD, Record, find_boundary, is_header, is_sslv2_hello, looks_like
 
 NOT_TLS_BYTES = 512  # so much is kept of what is no TLS, at most up to the end of its first line
 SEARCH_BYTES = 4 * MAX_RECORD  # so much is searched for a record boundary before old bytes are dropped
 
 
 class Splitter:
-    """Feed bytes, get records (and at most one NotTls or Limit, after which nothing more comes)."""
+    """Feed bytes, get records; after a Limit or NotTls nothing more comes (but after an SSLv2 hello that offers TLS)."""
 
     def __init__(self, side: Side) -> None:
         self._side = side
@@ -83,11 +83,23 @@ class Splitter:
     def _not_tls(self, *, final: bool) -> list[Record | WireEvent]:
         """Judge bytes that are no record once their first line, or enough of them, is there: the same for any chunking."""
         self._suspect = True
+        if len(self._buffer) < HEADER and not final:
+            return []
+        old_hello = is_sslv2_hello(self._buffer)
         line_end = self._buffer.find(b"\n")
         size = line_end + 1 if 0 <= line_end < NOT_TLS_BYTES else NOT_TLS_BYTES
+        if old_hello:
+            size = 2 + ((self._buffer[0] & 0x7F) << 8 | self._buffer[1])
         if len(self._buffer) < size and not final:
             return []
         data = bytes(self._buffer[:size])
+        if old_hello and self._buffer[3] == 3 and len(data) == size:
+            # an old client's offer of TLS: what follows are records
+            event = NotTls(self._side, self._at, data, "a hello in the form of SSLv2 that offers TLS", "sslv2")
+            del self._buffer[:size]
+            self._suspect = False
+            self._records += 1
+            return [event, *self._split()]
         self.stop()
         where = "where a record was expected" if self._records else "instead of a TLS record"
         name = looks_like(data)
