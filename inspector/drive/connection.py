@@ -77,8 +77,9 @@ class Connection:
         finally:
             if self.stream is not None:
                 self.loop.close(self.stream.sock)
-        record.decoder.flush()
-        record.decode()
+        if over.by == "server" and over.how in {"fin", "reset"}:
+            record.decoder.end(Side.SERVER, record.at)
+        record.flush()
         record.note(Ended(record.at, over.by, over.how, record.phase, over.detail))
         record.enter(Happening.CLOSED)
         record.over()

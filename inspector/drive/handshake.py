@@ -23,7 +23,7 @@ from inspector.trace.events import (
     SessionKept,
 )
 from inspector.trace.phase import Happening, Phase
-from inspector.wire.events import Alert, Message, OpaqueRecord, Side
+from inspector.wire.events import Alert, Limit, Message, OpaqueRecord, Side
 
 SERVER_HELLO, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 2, 4, 13
 WARNING, CLOSE_NOTIFY = 1, 0
@@ -33,7 +33,18 @@ WARNING, CLOSE_NOTIFY = 1, 0
 # judge only after it, so a short look remains.
 ROUND_TRIPS = 3.0
 GRACE = 0.03
+OPENSSL_MESSAGE_LIMIT = 102_400  # bytes of a Certificate or CertificateRequest; pyOpenSSL's binding cannot raise it
+QUIET = 1.0  # seconds without a byte after which the rest of a larger message is given up
 UNASKED = 0.02  # the server did not ask for a certificate: it has nothing to reject
+
+
+class TooLarge(Exception):
+    """The server's message has ``size`` bytes, which is more than OpenSSL takes."""
+
+    def __init__(self, size: int, reasons: str) -> None:
+        super().__init__(size)
+        self.size = size
+        self.reasons = reasons
 
 
 class HandshakeConnection(Speaking):
@@ -54,7 +65,10 @@ class HandshakeConnection(Speaking):
     def talk(self) -> Steps:
         """Everything from the ClientHello on."""
         try:
-            yield from self.handshake()
+            try:
+                yield from self.handshake()
+            except TooLarge as exc:
+                yield from self.read_rest(exc)
             yield from self.verdict()
             yield from self.application()
         finally:
@@ -65,8 +79,7 @@ class HandshakeConnection(Speaking):
     def take(self, data: bytes) -> None:
         """Bytes of the server: into decoder and engine."""
         at = self.record.at
-        if not self.bulk:
-            self.record.saw_tls(Side.SERVER, data, at)
+        self.record.saw_tls(Side.SERVER, data, at)
         if self.record.phase is Phase.HELLO:
             self._server_spoke = at
             self.record.enter(Happening.SERVER_SPOKE, at)
@@ -92,6 +105,9 @@ class HandshakeConnection(Speaking):
                 self.decode()
                 self.record.note(event)
         self.decode()
+        if error is not None:
+            self.record.note(error)
+            self.stop_if_too_large(error)
         self.emit()
         if done is not None:
             self.record.note(self.described(done))
@@ -99,8 +115,8 @@ class HandshakeConnection(Speaking):
         self.stop_where_over(error, closed)
 
     def stop_where_over(self, error: EngineError | None, closed: bool) -> None:
+        """Raises Over where the connection cannot go on."""
         if error is not None:
-            self.record.note(error)
             if self._alert is not None:
                 raise Over("server", "alert")
             raise Over("client", "error", "; ".join(error.reasons))
@@ -109,10 +125,15 @@ class HandshakeConnection(Speaking):
         if closed:
             raise Over("server", "close_notify")
 
+    def stop_if_too_large(self, error: EngineError) -> None:
+        """OpenSSL gives up at the header of a message above its limit; our decoder does not. Raises TooLarge."""
+        announced = self.record.decoder.announced(Side.SERVER)
+        if announced is not None and announced > OPENSSL_MESSAGE_LIMIT:
+            raise TooLarge(announced, "; ".join(error.reasons))
+
     def decode(self) -> None:
         """Append what the decoder can read by now, and keep in mind what the phases turn on."""
-        for event in self.record.decoder.events():
-            self.record.note(event)
+        for event in self.record.decode():
             if isinstance(event, Message):
                 if event.side is Side.SERVER:
                     self._requested = self._requested or event.type == CERTIFICATE_REQUEST
@@ -131,8 +152,7 @@ class HandshakeConnection(Speaking):
             if record.phase is Phase.HELLO and self.plan.hello_split and not self._hello_sent:
                 data = split_record(data, self.plan.hello_split)
             self._hello_sent = self._hello_sent or record.at
-            if not self.bulk:
-                record.saw_tls(Side.CLIENT, data, record.at)
+            record.saw_tls(Side.CLIENT, data, record.at)
             self.send(data)
             self.decode()
             if self.transcript.last(Judged) is not None and not self.engine.handshake_complete:
@@ -144,10 +164,10 @@ class HandshakeConnection(Speaking):
         """The engine's word with the suite's number, which OpenSSL's binding does not tell but the ServerHello does."""
         hellos = self.transcript.messages(SERVER_HELLO, Side.SERVER)
         if not hellos:
-            return done
+            return done._replace(at=self.record.at)
         body = hellos[-1].body
         at = 35 + body[34]  # version, random, session id (RFC 8446, Section 4.1.3)
-        return done._replace(cipher=int.from_bytes(body[at:at + 2], "big"))
+        return done._replace(at=self.record.at, cipher=int.from_bytes(body[at:at + 2], "big"))
 
     # -- phases
 
@@ -164,6 +184,19 @@ class HandshakeConnection(Speaking):
                 self.take(data)
                 self.pull()
 
+    def read_rest(self, large: TooLarge) -> Steps:
+        """Let the decoder see the whole of a message that OpenSSL refused; nothing is sent meanwhile. Raises Over."""
+        record, until = self.record, self.deadlines.after(self.plan.timeouts.handshake)
+        while record.decoder.incomplete(Side.SERVER):
+            data = yield from self.maybe_receive(min(until, self.deadlines.after(QUIET)))
+            if not isinstance(data, bytes):
+                break
+            record.saw_tls(Side.SERVER, data, record.at)
+            self.decode()
+        what = f"the message has {large.size:,} bytes; OpenSSL takes {OPENSSL_MESSAGE_LIMIT:,} at most, so the handshake ends here"
+        record.note(Limit(Side.SERVER, record.at, what))
+        raise Over("client", "error", large.reasons)
+
     @property
     def round_trip(self) -> float:
         """The longest round trip seen, seconds: that of TCP, or (behind a proxy) that of the hello."""
@@ -175,10 +208,11 @@ class HandshakeConnection(Speaking):
         """How long to listen before we speak, seconds."""
         trip = self.round_trip
         done = self.transcript.last(HandshakeDone)
-        if not self._requested:
-            return min(self.plan.timeouts.verdict, UNASKED + trip)
-        if self._ticket or (done is not None and done.protocol != "TLSv1.3"):
+        modern = done is not None and done.protocol == "TLSv1.3"
+        if self._ticket or (self._requested and not modern):
             return GRACE + trip
+        if not (self._requested or (self.plan.keep_session and modern)):
+            return min(self.plan.timeouts.verdict, UNASKED + trip)
         return max(self.plan.timeouts.verdict, ROUND_TRIPS * trip)
 
     def verdict(self) -> Steps:

@@ -10,7 +10,11 @@ from inspector.trace.events import Event, PhaseEntered, Plain, SecretLine
 from inspector.trace.observer import Observer
 from inspector.trace.phase import Happening, Phase, advance
 from inspector.trace.transcript import Transcript
-from inspector.wire.events import Side
+from inspector.wire.decoder import Decoder
+from inspector.wire.events import ApplicationData, Side, WireEvent
+
+KEPT_DATA = 4096  # bytes of application data a side that stay in the transcript; the conversation has what it needs
+BULK = 64 * 1024  # bytes of application data after which long records are counted and no longer opened
 
 
 class Recorder:
@@ -18,12 +22,12 @@ class Recorder:
 
     def __init__(self, plan: Any, loop: Loop) -> None:
         self.transcript = Transcript(plan, started=time.time())
-        from inspector.wire.decoder import Decoder
-
-        self.decoder = Decoder()
+        self.decoder = Decoder(keep_data_limit=KEPT_DATA)
         self._observers: tuple[Observer, ...] = loop.observers
         self._zero = loop.now()
         self._now = loop.now
+        self._data_seen = 0
+        self._row: ApplicationData | None = None  # application data that is counted, not noted yet
 
     @property
     def at(self) -> float:
@@ -61,10 +65,44 @@ class Recorder:
         self.decoder.add_secret(event.line)
         self.note(event)
 
-    def decode(self) -> None:
-        """Append what the decoder can read by now."""
-        for event in self.decoder.events():
+    def decode(self) -> list[WireEvent]:
+        """Append what the decoder can read by now, and return it.
+
+        OpenSSL has decrypted application data once already. Once a body streams (64 KiB came or went), the decoder opens only short
+        records, among which tickets, key updates, late requests and alerts are; long ones are counted by their length, and rows of
+        them become one event, so that a transcript does not grow with the body.
+        """
+        events = self.decoder.events()
+        for event in events:
+            if isinstance(event, ApplicationData):
+                self._count(event)
+            else:
+                self._tell_counted()
+                self.note(event)
+        return events
+
+    def _count(self, event: ApplicationData) -> None:
+        self._data_seen += event.size
+        if not self.decoder.skip_data:
+            self.decoder.skip_data = self._data_seen > BULK
             self.note(event)
+            return
+        row = self._row
+        if row is not None and row.side is not event.side:
+            self._tell_counted()
+            row = None
+        self._row = event._replace(data=None) if row is None else row._replace(size=row.size + event.size)
+
+    def _tell_counted(self) -> None:
+        row, self._row = self._row, None
+        if row is not None:
+            self.note(row)
+
+    def flush(self) -> None:
+        """Give up on what cannot be read, and append the rest."""
+        self.decoder.flush()
+        self.decode()
+        self._tell_counted()
 
     def over(self) -> None:
         """Nothing more comes."""

@@ -18,12 +18,9 @@ from inspector.drive.stream import BULK_READ_SIZE
 from inspector.engine.connection import ClientConnection
 from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
-from inspector.wire.events import Limit, Side
 
 LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
 CONTINUE = 1.0  # how long a body waits for "100 Continue" (RFC 9110, Section 10.1.1)
-# from so many bytes on, a direction's records are no longer decoded a second time: a body is not a handshake
-BULK = 1024 * 1024
 
 
 class Speaking(Connection):
@@ -31,8 +28,6 @@ class Speaking(Connection):
 
     engine: ClientConnection
     _plaintext: list[bytes]
-    _spoken = 0
-    bulk = False  # records are no longer decoded
 
     def take(self, data: bytes) -> None:
         raise NotImplementedError
@@ -114,7 +109,6 @@ class Speaking(Connection):
         """Give the conversation what was decrypted."""
         plaintext, self._plaintext = self._plaintext, []
         for data in plaintext:
-            self._count(len(data))
             conversation.receive_data(data)
 
     def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, bool]:
@@ -131,17 +125,8 @@ class Speaking(Connection):
                 unsent = data
                 break
             moved = True
-            self._count(len(data))
             self.emit()
         return unsent, moved
-
-    def _count(self, size: int) -> None:
-        """Past BULK bytes the decoder is spared, unless the plan keeps every record."""
-        self._spoken += size
-        if self._spoken > BULK and not self.bulk and not self.plan.keep_records:
-            self.bulk = True
-            self.record.decode()
-            self.record.note(Limit(Side.SERVER, self.record.at, f"records are not decoded after {BULK} bytes of application data"))
 
     def read_on(self, conversation: Conversation, why: str) -> Steps:
         """A write met a closed connection: an alert that was on its way before may still be read. Raises Over."""

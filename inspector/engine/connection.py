@@ -204,7 +204,9 @@ class ClientConnection(_Engine):
     def start(self, at: float) -> None:
         """Make the ClientHello, and early data where the plan has it and the session allows it."""
         self._at = at
-        if self._plan.early_data and self._plan.session is not None:
+        session = self._plan.session
+        known = session is not None and (self._plan.insecure or self._verdict_of_session(session).trusted)
+        if self._plan.early_data and known:
             beneath.write_early_data(self._ssl, self._plan.early_data)
             self._after_step()
         self._step()
@@ -255,7 +257,7 @@ class ClientConnection(_Engine):
         if self._collected.verified:
             verdict = self._verdict_of_callbacks()
         elif self._verdict is None and self.handshake_complete:
-            verdict = self._verdict_of_session()
+            verdict = self._verdict_of_session(self._plan.session if self.resumed else None)
         else:
             return
         first, self._verdict = self._verdict is None, verdict
@@ -289,10 +291,10 @@ class ClientConnection(_Engine):
         except (SSL.Error, crypto.Error):
             return ()
 
-    def _verdict_of_session(self) -> Verdict:
+    def _verdict_of_session(self, session: Session | None) -> Verdict:
         """A resumed session shows no certificate: what was found out when it was made holds, for the same trust and name."""
         plan = self._plan
-        kept: Verdict | None = plan.session.handle.verdict if plan.session is not None and self.resumed else None
+        kept: Verdict | None = session.handle.verdict if session is not None else None
         if kept is None:  # no certificate at all (anonymous ciphers): nobody is verified
             return Verdict(plan.trust, plan.verify_name, trusted=False, host_matches=None, errors=(), path=())
         same_name = kept.verify_name == plan.verify_name
