@@ -84,6 +84,7 @@ class MessagePart(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: bool
     fields: dict[str, Any]
     late: bool = False
+    summary: str = ""  # the one fact that matters in it, for people
 
 
 class AlertPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,16 @@ class Transcript:
     def last(self, kind: type[E]) -> E | None:
         return next((event for event in reversed(self._events) if isinstance(event, kind)), None)
 
+    @property
+    def listed(self) -> tuple[ev.Event, ...]:
+        """What a report lists as handshake messages, in order: messages, ChangeCipherSpec, handshake records that could not be
+        opened. An event's position here is its ``index`` in ``handshake.messages``, which evidence refers to.
+        """
+        return tuple(
+            event for event in self._events
+            if isinstance(event, (wire.Message, wire.ChangeCipherSpec)) or (isinstance(event, wire.OpaqueRecord) and event.handshake)
+        )
+
     def phase_of(self, event: ev.Event) -> Phase:
         """The phase in which this very event was appended."""
         for seen, phase in zip(self._events, self._phases, strict=True):

@@ -1,0 +1,239 @@
+"""The verdict of one transcript on our client certificate: asked for, sent, and what became of it.
+
+Theory of operation. A handshake that is complete for us says nothing in TLS 1.3, so the verdict rests on what the server did
+*after* our flight, the most telling thing first:
+
+1. we refused the server: nothing of ours was judged;
+2. an application answer: its status or its protocol's own word;
+3. a fatal alert after our Certificate message went out;
+4. a close or a reset after our Certificate, before any answer;
+5. a positive sign: application data, a session ticket after our Finished, in TLS 1.2 the server's Finished;
+6. silence decides nothing.
+
+``JUDGES`` holds these in order; the first that has something to say is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from inspector.analysis import flights
+from inspector.analysis.flights import Flights
+from inspector.analysis.http_signatures import REFUSALS, Signature, challenge, find_signature
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+from inspector.wire import events as wire
+
+Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
+RejectedBy = Literal["tls_alert", "close", "http", "protocol"]
+When = Literal["handshake", "renegotiation", "post_handshake"]
+
+# alerts that can only be about a certificate (RFC 8446, Section 6.2; 41 is SSL 3.0's, Mbed TLS still sends it)
+CERTIFICATE_ALERTS = frozenset({41, 42, 43, 44, 45, 46, 48, 116})
+
+
+class ClientAuth(NamedTuple):
+    """What is known. ``None`` for requested and sent: cannot be told. Certificates and names are DER, algorithms their numbers.
+
+    ``request_index`` and ``certificate_index`` count in ``Transcript.listed``. ``rests_on`` is one sentence; ``confidence`` runs
+    from 0 to 1. ``alert`` and ``signature`` are what a rejection rests on, where it is one of these.
+    """
+
+    requested: bool | None
+    when: When | None
+    authorities: tuple[bytes, ...]
+    schemes: tuple[int, ...]
+    types: tuple[int, ...]
+    sent: bool | None
+    sent_chain: tuple[bytes, ...]
+    verdict: Verdict
+    rejected_by: RejectedBy | None
+    rests_on: str
+    confidence: float
+    request_index: int | None = None
+    certificate_index: int | None = None
+    authorities_bytes: int | None = None
+    alert: wire.Alert | None = None
+    signature: Signature | None = None
+
+
+class Judgement(NamedTuple):
+    """What one judge says."""
+
+    verdict: Verdict
+    rests_on: str
+    confidence: float
+    rejected_by: RejectedBy | None = None
+    alert: wire.Alert | None = None
+    signature: Signature | None = None
+
+
+def _accepted(seen: Flights, rests_on: str, confidence: float) -> Judgement:
+    """Acceptance, in the words that fit: nobody can be accepted who was never asked."""
+    if seen.requested is False:
+        return Judgement("not_requested", f"no CertificateRequest in this connection; {rests_on}", confidence)
+    if seen.requested is None and not seen.resumed:
+        return Judgement("undecided", f"{rests_on}, but whether a certificate was asked for could not be read", 0.3)
+    if seen.resumed and not seen.requested:
+        return Judgement("accepted", f"{rests_on}, on a resumed session (the server asks nobody again)", confidence)
+    without = "" if seen.sent else ", without a certificate"
+    return Judgement("accepted", rests_on + without, confidence)
+
+
+def _by_withholding(seen: Flights) -> Judgement | None:
+    judged = seen.transcript.last(ev.Judged)
+    if judged is None or not judged.withheld:
+        return None
+    return Judgement("undecided", "the server was not verified, so our flight never left", 1.0)
+
+
+def _http_refusal(seen: Flights, status: int, reply: Any) -> Judgement | None:
+    """A refusal by status alone, without a signature. Only a server that asked is taken to mean the certificate.
+
+    400: our request is minimal and well-formed, so a server that asked for a certificate and answers 400 is in practice of the
+    nginx family with an error page of its own, or a gateway that answers 400 to all certificate failures; a host that is not
+    served would be 404 or 421.
+    """
+    scheme = challenge(reply) if status == 401 else None
+    if scheme is not None:
+        return _accepted(seen, f"HTTP 401 asks for another proof of identity ({scheme}), not for a certificate", 0.6)
+    if status not in BY_STATUS:
+        return None
+    said, confidence = BY_STATUS[status]
+    if seen.requested is False and not seen.resumed:
+        return Judgement("not_requested", f"no CertificateRequest in this connection; HTTP {status} without one", 0.7)
+    return Judgement("rejected", f"HTTP {status}: {said}", confidence, "http")
+
+
+BY_STATUS: dict[int, tuple[str, float]] = {
+    400: ("the server asked for a certificate, and refuses a request that has no other fault", 0.6),
+    401: ("the server does not take us for anybody it knows, and names no other way to log in", 0.8),
+    403: ("the server refuses this identity, or the lack of one", 0.8),
+}
+
+
+def _by_http(seen: Flights) -> Judgement | None:
+    result = seen.answer
+    reply = getattr(result, "http", None)
+    if reply is None:
+        return None
+    signature = find_signature(reply)
+    if signature is not None and signature.meaning in REFUSALS:
+        certain = signature.meaning in ("missing", "invalid", "late_request_failed")
+        if certain or seen.requested is not False:
+            return Judgement("rejected", f"HTTP {reply.status}: the server says that {signature.summary}",
+                             0.95 if certain else 0.8, "http", signature=signature)
+    if signature is None:
+        refusal = _http_refusal(seen, reply.status, reply)
+        if refusal is not None:
+            return refusal
+    if reply.status == 429:
+        return Judgement("undecided", "HTTP 429: the server limits our rate and has not judged the request", 0.5)
+    if reply.status < 400:
+        return _accepted(seen, f"the server answered HTTP {reply.status}", 0.98)
+    return _accepted(seen, f"HTTP {reply.status} is no refusal of a certificate", 0.8 if reply.status < 500 else 0.7)
+
+
+def _by_protocol(seen: Flights) -> Judgement | None:
+    result = seen.answer
+    if result is None or getattr(result, "http", None) is not None or result.accepted is None:
+        return None
+    said = f"{result.protocol}: {result.summary}"
+    if result.accepted:
+        return _accepted(seen, said, 0.95)
+    if seen.requested is False and not seen.resumed:
+        return Judgement("not_requested", f"no CertificateRequest in this connection; {said}", 0.6)
+    return Judgement("rejected", said, 0.9, "protocol")
+
+
+def _by_alert(seen: Flights) -> Judgement | None:
+    alert = seen.fatal_alert
+    if alert is None:
+        return None
+    name = flights.alert_name(alert.description)
+    if seen.requested and seen.after_our_certificate(alert):
+        empty = "" if seen.sent else " in answer to our empty Certificate"
+        sure = 0.99 if alert.description in CERTIFICATE_ALERTS else 0.9
+        return Judgement("rejected", f"alert {alert.description} {name}{empty}", sure, "tls_alert", alert)
+    if seen.requested is None and alert.description in CERTIFICATE_ALERTS and seen.handshake_done:
+        return Judgement("rejected", f"alert {alert.description} {name} after our flight", 0.8, "tls_alert", alert)
+    before = "before the server asked for a certificate" if not seen.requested else "before our certificate was sent"
+    return Judgement("undecided", f"alert {alert.description} {name}, {before}", 0.9, alert=alert)
+
+
+def _by_close(seen: Flights) -> Judgement | None:
+    how = seen.closed_by_server
+    if how is None or seen.server_data:
+        return None
+    if not seen.requested or not seen.our_certificate_out:
+        if seen.handshake_done and seen.requested is False:
+            return Judgement("undecided", f"no CertificateRequest, and {how} before any answer", 0.5)
+        return Judgement("undecided", f"{how} before certificates came into it", 0.8)
+    if not seen.handshake_done:
+        return Judgement("rejected", f"{how} right after our Certificate, in the handshake, without an alert", 0.9, "close")
+    when = "in answer to the first step" if seen.we_spoke else "right after the handshake, before anything was asked"
+    return Judgement("rejected", f"{how} {when}, without an alert", 0.75 if seen.we_spoke else 0.85, "close")
+
+
+def _by_positive_sign(seen: Flights) -> Judgement | None:
+    if seen.server_data:
+        return _accepted(seen, "the server sent application data", 0.9)
+    if seen.ticket_after_finished:
+        return _accepted(seen, "the server issued a session ticket after our Finished", 0.8)
+    if seen.server_finished_last:
+        return _accepted(seen, "the server finished the handshake after seeing our flight", 0.85)
+    if seen.handshake_done and seen.requested is False:
+        return Judgement("not_requested", "the handshake was completed without a CertificateRequest", 0.9)
+    return None
+
+
+def _by_silence(seen: Flights) -> Judgement:
+    if seen.handshake_done:
+        return Judgement("undecided", "the server said nothing after our flight: in TLS 1.3 that is neither yes nor no", 0.5)
+    if seen.server_spoke:
+        return Judgement("undecided", "the handshake was not completed, and no alert says why", 0.5)
+    return Judgement("undecided", "the server never spoke TLS", 1.0)
+
+
+JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
+    _by_withholding,
+    _by_http,
+    _by_protocol,
+    _by_alert,
+    _by_close,
+    _by_positive_sign,
+)
+
+
+def judge(transcript: Transcript) -> ClientAuth:
+    """The verdict on the client certificate of this connection. Pure, never raises on what a peer sent."""
+    seen = flights.survey(transcript)
+    judgement = next((said for said in (judge(seen) for judge in JUDGES) if said is not None), None) or _by_silence(seen)
+    asked, request = seen.asked, seen.request
+    return ClientAuth(
+        requested=seen.requested,
+        when=_when(seen),
+        authorities=asked.authorities if asked else (),
+        schemes=asked.schemes if asked else (),
+        types=asked.types if asked else (),
+        sent=seen.sent,
+        sent_chain=seen.sent_chain,
+        verdict=judgement.verdict,
+        rejected_by=judgement.rejected_by,
+        rests_on=judgement.rests_on,
+        confidence=judgement.confidence,
+        request_index=seen.index_of(request),
+        certificate_index=seen.index_of(seen.our_certificate),
+        authorities_bytes=asked.authorities_bytes if asked else None,
+        alert=judgement.alert,
+        signature=judgement.signature,
+    )
+
+
+def _when(seen: Flights) -> When | None:
+    if seen.request is None:
+        return None
+    if not seen.request.late:
+        return "handshake"
+    return "post_handshake" if seen.tls13 else "renegotiation"

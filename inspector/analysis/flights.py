@@ -1,0 +1,227 @@
+"""One pass over a transcript: what each side sent that a judgement about client authentication needs, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+from inspector.wire.messages import CertificateRequest, ServerHello, certificate_of
+from inspector.wire.registry import AlertDescription, HandshakeType
+
+CLOSE_NOTIFY, USER_CANCELED = AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
+# alerts that accompany an orderly end (RFC 8446, Section 6.1; JSSE sends user_canceled before close_notify)
+CLOSING_ALERTS = frozenset({CLOSE_NOTIFY, USER_CANCELED})
+WARNING = 1
+TLS13, TLS13_NUMBER = "TLSv1.3", 0x0304
+
+CLOSES = {
+    "fin": "the server closed the connection",
+    "reset": "the server reset the connection",
+}
+
+
+class Asked(NamedTuple):
+    """What a CertificateRequest asks for. ``authorities_bytes`` is the size of the list of names on the wire."""
+
+    authorities: tuple[bytes, ...]
+    schemes: tuple[int, ...]
+    schemes_cert: tuple[int, ...]
+    types: tuple[int, ...]
+    authorities_bytes: int
+
+
+class Flights(NamedTuple):
+    """The facts. ``requested`` and ``sent`` are None where they could not be read (encrypted, or the handshake never got there)."""
+
+    transcript: Transcript
+    tls13: bool
+    server_spoke: bool
+    handshake_done: bool
+    resumed: bool
+    request: wire.Message | None
+    asked: Asked | None
+    requested: bool | None
+    our_certificate: wire.Message | None
+    our_certificate_out: bool
+    sent: bool | None
+    sent_chain: tuple[bytes, ...]
+    fatal_alert: wire.Alert | None
+    closed_by_server: str | None  # in words
+    server_data: bool  # application data that came after our flight
+    we_spoke: bool  # application data of ours went out
+    ticket_after_finished: bool
+    server_finished_last: bool  # up to TLS 1.2, full handshake: the server's Finished answers ours
+    answer: Any  # app.result.AppResult, where the application's first step was answered
+
+    def index_of(self, event: Any) -> int | None:
+        """Position in ``Transcript.listed`` of this very event."""
+        return None if event is None else next((i for i, seen in enumerate(self.transcript.listed) if seen is event), None)
+
+    def after_our_certificate(self, event: ev.Event) -> bool:
+        """True where ``event`` came after our Certificate message (empty or not) that answers the last request."""
+        if self.our_certificate is None:
+            return False
+        for seen in self.transcript.events:
+            if seen is self.our_certificate:
+                return True
+            if seen is event:
+                return False
+        return False
+
+
+def alert_name(description: int) -> str:
+    """The registry's name of an alert, or its number in hex."""
+    return AlertDescription(description).label
+
+
+def asked_by(message: wire.Message) -> Asked | None:
+    """What a CertificateRequest asks for; None where the message breaks the grammar."""
+    value = message.value
+    if not isinstance(value, CertificateRequest):
+        return None
+    return Asked(
+        value.authorities, value.signature_schemes, value.signature_schemes_cert, value.certificate_types, value.authorities_bytes,
+    )
+
+
+def chain_of(message: wire.Message) -> tuple[bytes, ...]:
+    """The certificates of a Certificate or CompressedCertificate message, DER, in wire order."""
+    certificate = certificate_of(message.value)
+    return certificate.chain if certificate is not None else ()
+
+
+CERTIFICATES = (HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE)
+
+
+def certificate_messages(transcript: Transcript, side: Side) -> list[wire.Message]:
+    """Certificate messages of one side, compressed ones too, in wire order."""
+    return [m for m in transcript.messages(side=side) if m.type in CERTIFICATES]
+
+
+def server_chain(transcript: Transcript) -> tuple[bytes, ...] | None:
+    """The server's chain as it sent it; None where no Certificate message of it could be read."""
+    messages = certificate_messages(transcript, Side.SERVER)
+    return chain_of(messages[0]) if messages else None
+
+
+class _Order:
+    """Positions of events in the transcript, by kind. -1: none."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self.events = transcript.events
+
+    def position(self, event: ev.Event | None) -> int:
+        return next((i for i, seen in enumerate(self.events) if seen is event), -1) if event is not None else -1
+
+    def last(self, side: Side, *types: int) -> int:
+        """Position of the last handshake message of these types, -1 for none."""
+        return max(
+            (i for i, m in enumerate(self.events) if isinstance(m, wire.Message) and m.side is side and m.type in types),
+            default=-1,
+        )
+
+    def last_of_flight(self, side: Side) -> int:
+        """Position of what ended this side's last flight of a handshake: Finished, or, unread, what stands for it up to TLS 1.2."""
+        return max(
+            (i for i, e in enumerate(self.events)
+             if (isinstance(e, wire.Message) and e.type == HandshakeType.FINISHED and e.side is side)
+             or (isinstance(e, wire.OpaqueRecord) and e.handshake and e.side is side)),
+            default=-1,
+        )
+
+    def data(self, side: Side, after: int) -> bool:
+        """True where this side sent application data after that position."""
+        return any(
+            isinstance(e, wire.ApplicationData) and e.side is side and e.size > 0 for e in self.events[after + 1:]
+        )
+
+
+def _is_tls13(transcript: Transcript) -> bool:
+    done = transcript.last(ev.HandshakeDone)
+    if done is not None:
+        return done.protocol == TLS13
+    hellos = [m.value for m in transcript.messages(side=Side.SERVER) if isinstance(m.value, ServerHello)]
+    return bool(hellos) and hellos[-1].version == TLS13_NUMBER
+
+
+def _is_done(transcript: Transcript, order: _Order) -> bool:
+    if transcript.first(ev.HandshakeDone) is not None:
+        return True
+    return order.last_of_flight(Side.CLIENT) >= 0 and order.last_of_flight(Side.SERVER) >= 0
+
+
+def _is_resumed(transcript: Transcript, done: bool) -> bool:
+    finished = transcript.first(ev.HandshakeDone)
+    if finished is not None:
+        return finished.resumed
+    hello = transcript.messages(HandshakeType.SERVER_HELLO, Side.SERVER)
+    return done and bool(hello) and not certificate_messages(transcript, Side.SERVER) and not transcript.messages(
+        HandshakeType.SERVER_HELLO_DONE, Side.SERVER
+    )
+
+
+def _requested(transcript: Transcript, request: wire.Message | None, *, tls13: bool, resumed: bool) -> bool | None:
+    if request is not None:
+        return True
+    if resumed:
+        return None
+    end = HandshakeType.FINISHED if tls13 else HandshakeType.SERVER_HELLO_DONE
+    return False if transcript.messages(end, Side.SERVER) else None
+
+
+def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:
+    """The server's first alert that ends a connection. In TLS 1.3 the level says nothing (RFC 8446, Section 6)."""
+    return next(
+        (alert for alert in transcript.all(wire.Alert) if alert.side is Side.SERVER
+         and alert.description not in CLOSING_ALERTS and (tls13 or alert.level != WARNING)),
+        None,
+    )
+
+
+def _closed_by_server(transcript: Transcript) -> str | None:
+    ended = transcript.last(ev.Ended)
+    if ended is not None and ended.by != "client" and ended.how in CLOSES:
+        return CLOSES[ended.how]
+    if any(a.side is Side.SERVER and a.description == CLOSE_NOTIFY for a in transcript.all(wire.Alert)):
+        return "the server closed the channel (close_notify)"
+    return "the server closed the connection while we wrote" if transcript.first(ev.WriteFailed) else None
+
+
+def _answer(transcript: Transcript) -> Any:
+    results = [event.result for event in transcript.all(ev.ApplicationResult) if event.result.answered]
+    return results[-1] if results else None
+
+
+def survey(transcript: Transcript) -> Flights:
+    """The facts about client authentication in this transcript."""
+    order = _Order(transcript)
+    tls13 = _is_tls13(transcript)
+    done = _is_done(transcript, order)
+    resumed = _is_resumed(transcript, done)
+    requests = transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
+    request = requests[-1] if requests else None
+    requested = _requested(transcript, request, tls13=tls13, resumed=resumed)
+    ours = certificate_messages(transcript, Side.CLIENT)
+    certificate = ours[-1] if ours and order.position(ours[-1]) > order.position(request) else None
+    chain = chain_of(certificate) if certificate is not None else ()
+    finished = order.last_of_flight(Side.CLIENT)
+    return Flights(
+        transcript=transcript, tls13=tls13, handshake_done=done, resumed=resumed, request=request,
+        server_spoke=any(isinstance(e, (wire.Message, wire.Alert)) and e.side is Side.SERVER for e in transcript.events),
+        asked=asked_by(request) if request is not None else None,
+        requested=requested,
+        our_certificate=certificate,
+        our_certificate_out=certificate is not None,
+        sent=bool(chain) if certificate is not None else (None if requested is None else False),
+        sent_chain=chain,
+        fatal_alert=_fatal_alert(transcript, tls13=tls13),
+        closed_by_server=_closed_by_server(transcript),
+        server_data=order.data(Side.SERVER, order.position(certificate)),
+        we_spoke=order.data(Side.CLIENT, -1),
+        ticket_after_finished=order.last(Side.SERVER, HandshakeType.NEW_SESSION_TICKET) > finished >= 0,
+        server_finished_last=not tls13 and order.last_of_flight(Side.SERVER) > finished >= 0,
+        answer=_answer(transcript),
+    )

@@ -1,0 +1,218 @@
+"""What every command does alike: drive its session, print the report or the error, and end with the right exit code.
+
+stdout is the answer and nothing else; stderr is progress, ``error:`` and ``hint:`` lines. An interrupt prints the report so far.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from inspector.errors import CredentialError, InputError, InspectorError, InternalError, TransportError, UsageError
+
+C = TypeVar("C", bound=Callable[..., Any])
+R = TypeVar("R")
+
+ISSUES = "https://github.com/mtls-inspector/mtls-inspector/issues"
+WIDTH_WITHOUT_TERMINAL = 100
+NARROWEST, WIDEST = 60, 160
+
+# who is at fault -> exit code (report.outcome.ExitCode, spelled here so that errors cost no import)
+EXIT_CODES: dict[type[InspectorError], int] = {
+    UsageError: 2, TransportError: 3, CredentialError: 4, InputError: 4, InternalError: 70,
+}
+INTERRUPTED, TERMINATED, BUG = 130, 143, 70
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: an interrupt like Ctrl-C, with an exit code of its own."""
+
+
+class Output(NamedTuple):
+    """How to print, and what to write beside it."""
+
+    json: bool = False
+    verbose: bool = False
+    explain: bool = False
+    quiet: bool = False
+    color: bool = False
+    width: int = WIDTH_WITHOUT_TERMINAL
+    keylog: str | None = None
+    pcapng: str | None = None
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 24)).columns))
+
+
+def output_from(options: dict[str, Any]) -> Output:
+    """What the output options, the environment (NO_COLOR, TERM, COLUMNS) and the terminal come to."""
+    plain = options.get("no_color") or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return Output(
+        json=bool(options.get("as_json")),
+        verbose=bool(options.get("verbose")),
+        explain=bool(options.get("explain")),
+        quiet=bool(options.get("quiet")),
+        color=not plain and sys.stdout.isatty(),
+        width=_terminal_width(),
+        keylog=options.get("keylog"),
+        pcapng=options.get("pcapng"),
+    )
+
+
+def say(text: str) -> None:
+    """A line of progress on stderr."""
+    click.echo(text, err=True)
+
+
+def tell_error(message: str, hint: str = "") -> None:
+    """The ``error:`` line, and the ``hint:`` line where there is one. Text of peers in them is made safe."""
+    from inspector.report.escape import terminal
+
+    say(f"error: {terminal(message)}")
+    if hint:
+        say(f"hint: {terminal(hint)}")
+
+
+def write(data: bytes) -> None:
+    """Write an answer to stdout, whole; a reader that went away is no error."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that flushing at exit does not complain about the pipe that is gone."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def print_report(report: Any, output: Output) -> None:
+    """Print one report as ``output`` says: JSON on one line (indented on a terminal) or text."""
+    if output.json:
+        from inspector.report.as_json import dumps
+
+        write(dumps(report, indent=2 if sys.stdout.isatty() else 0) + b"\n")
+        return
+    from inspector.report.as_text import render
+
+    text = render(
+        report, verbose=output.verbose, explain=output.explain, quiet=output.quiet, width=output.width, color=output.color,
+    )
+    write((text + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def finish(report: Any, output: Output, code: int | None = None) -> int:
+    """Print the report and its error; returns the exit code, which ``code`` overrides."""
+    from inspector.report.outcome import exit_code
+
+    print_report(report, output)
+    if report.error:
+        tell_error(report.error.message, report.error.hint)
+    return int(exit_code(report)) if code is None else code
+
+
+def error_report(command: str, kind: str, message: str, hint: str) -> Any:
+    """The JSON document of a command that came to no report."""
+    from inspector.report import build, model
+
+    return model.Report(
+        command=command, tool=build.tool_part(openssl=False),
+        error=model.ReportError(kind=kind, message=message, hint=hint), **build.cause_of_error(command, kind, message, hint),
+    )
+
+
+def _fail(command: str, output: Output, kind: str, message: str, hint: str) -> None:
+    if output.json:
+        from inspector.report.as_json import dumps
+
+        write(dumps(error_report(command, kind, message, hint)) + b"\n")
+    tell_error(message, hint)
+
+
+def _bug(command: str, output: Output, exc: Exception) -> int:
+    if os.environ.get("MTLS_DEBUG"):
+        raise exc
+    message = f"this is a bug in mtls: {type(exc).__name__}: {exc}"
+    _fail(command, output, "internal", message, f"please report it at {ISSUES}, with what MTLS_DEBUG=1 in the environment prints")
+    return BUG
+
+
+def _on_sigterm(*_: object) -> None:
+    raise Terminated
+
+
+def _catch_sigterm() -> None:
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def guarded(function: C) -> C:
+    """A command's function that returns an exit code: maps errors, interrupts and bugs to messages, JSON documents and codes."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        context = click.get_current_context()
+        command, output = context.info_name or "mtls", output_from(kwargs)
+        _catch_sigterm()
+        try:
+            code = function(*args, **kwargs) or 0
+        except InspectorError as exc:
+            _fail(command, output, exc.kind, exc.message, exc.hint)
+            code = next(number for kind, number in {**EXIT_CODES, InspectorError: BUG}.items() if isinstance(exc, kind))
+        except Terminated:
+            _fail(command, output, "terminated", "terminated before there was anything to report", "")
+            code = TERMINATED
+        except (KeyboardInterrupt, click.Abort):
+            _fail(command, output, "interrupted", "interrupted before there was anything to report", "")
+            code = INTERRUPTED
+        except BrokenPipeError:
+            _forget_stdout()
+            code = 0
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as exc:  # noqa: BLE001 - the last resort: no traceback reaches a person who did not ask for it
+            code = _bug(command, output, exc)
+        context.exit(code)
+
+    return run  # type: ignore[return-value]
+
+
+def interrupted_report(report: Any, interrupt: KeyboardInterrupt) -> Any:
+    """The report so far, with the error that says why it is not complete."""
+    import msgspec
+
+    from inspector.report.model import ReportError
+
+    terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
+    kind = "terminated" if terminated else "interrupted"
+    return msgspec.structs.replace(report, error=ReportError(kind=kind, message=f"{kind}: this is the report so far", hint=""))
+
+
+def conduct(job: Generator[Any, Any, R], output: Output) -> R:
+    """Drive a session's generator to its report. Observers write key log and capture; an interrupt yields the report so far."""
+    from inspector import drive
+    from inspector.cli import observers
+
+    with observers.watching(output) as watchers:
+        try:
+            return drive.run(job, observers=watchers)
+        except drive.Interrupted as interrupt:
+            if interrupt.result is None:
+                raise
+            report: R = interrupted_report(interrupt.result, interrupt)
+            return report

@@ -1,0 +1,82 @@
+"""Which roots the server's chain may end in. The system's store and what the options name; the report says which.
+
+``--cacert`` adds to the system's trust (curl's replaces it): a private CA is usually one more, not the only one. With
+``--no-system-trust`` only the named ones count.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+from inspector.errors import InputError
+from inspector.plan import Trust
+
+# where systems keep the bundle of their trust store, and the folder of hashed certificates
+PLATFORM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL 7 and later
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS, OpenBSD
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+    "/opt/homebrew/etc/ca-certificates/cert.pem",
+)
+PLATFORM_DIRS = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+
+
+def _certifi() -> Trust:
+    import certifi
+
+    path = certifi.where()
+    return Trust(system_file=path, source=f"certifi ({path})")
+
+
+def system_trust(environment: Mapping[str, str]) -> Trust:
+    """``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` where set, else the platform's store, else certifi's list of Mozilla's roots.
+
+    Raises InputError where the environment names what cannot be read.
+    """
+    file, directory = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
+    if file or directory:
+        if file and not os.access(file, os.R_OK):
+            raise InputError(f"SSL_CERT_FILE names '{file}', which cannot be read", kind="file-unreadable",
+                             hint="correct or unset SSL_CERT_FILE")
+        named = " and ".join(f"{name}={value}" for name, value in (("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)) if value)
+        return Trust(system_file=file or None, system_dir=directory or None, source=named)
+    for path in PLATFORM_FILES:
+        if os.access(path, os.R_OK):
+            return Trust(system_file=path, source=f"system store ({path})")
+    for path in PLATFORM_DIRS:
+        if os.path.isdir(path) and os.listdir(path):
+            return Trust(system_dir=path, source=f"system store ({path})")
+    return _certifi()
+
+
+def read_authorities(path: str) -> tuple[bytes, ...]:
+    """The certificates of a CA file, DER. Raises InputError."""
+    from inspector.credentials.load import load_certificates
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as exc:
+        raise InputError(f"cannot read the CA file '{path}': {exc.strerror}", kind="file-unreadable",
+                         hint="check the path and its permissions") from exc
+    return load_certificates(path, data)
+
+
+def resolve(
+    cacert: Iterable[str], *, system: bool, environment: Mapping[str, str], stored: Iterable[tuple[str, bytes]] = (),
+) -> Trust:
+    """The trust for one target: the system's unless ``system`` is False, what ``--cacert`` names, and stored CAs (name, DER)."""
+    base = system_trust(environment) if system else Trust()
+    anchors: list[bytes] = []
+    sources = [base.source] if system else []
+    for path in cacert:
+        anchors += read_authorities(path)
+        sources.append(f"--cacert {path}")
+    for name, der in stored:
+        anchors.append(der)
+        sources.append(f"stored CA {name}")
+    return base._replace(anchors=tuple(dict.fromkeys(anchors)), source=", ".join(sources) or "nothing")

@@ -1,0 +1,272 @@
+"""The report as text for a terminal. Renders the model and computes nothing: every judgement is already in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from inspector.analysis import reference
+from inspector.report.layout import Page
+from inspector.report.model import AlertPart, CertificatePart, MessagePart, Report
+from inspector.report.outcome import headline
+
+ARROWS = {"client": "->", "server": "<-"}
+WHEN = {
+    "handshake": "yes, in the handshake",
+    "renegotiation": "yes, late: in a renegotiation after the first request",
+    "post_handshake": "yes, late: after the handshake (post-handshake authentication)",
+}
+FACT_COLUMN = 39
+LABEL_COLUMN = 14
+FACT_LINES = 3  # of a step's fact, unless --verbose
+MARK = {True: "ok", False: "NO", None: "?"}
+
+
+def render(
+    report: Report, *, verbose: bool = False, explain: bool = False, quiet: bool = False, width: int = 100, color: bool = False,
+) -> str:
+    """The text of a report, without a line feed at the end.
+
+    ``explain`` adds a sentence to each step, ``verbose`` every field of every message, ``quiet`` leaves only the headline.
+    """
+    page = Page(width, color=color)
+    word, sentence, style = headline(report)
+    page.hang(f"{word} ", sentence, 2, lead_style=style)
+    if not quiet:
+        for section in SECTIONS:
+            section(page, report, verbose, explain)
+    return page.text()
+
+
+def _steps(page: Page, report: Report, verbose: bool, explain: bool) -> None:
+    handshake = report.handshake
+    if handshake is UNSET:
+        return
+    page.heading("Steps" + " " * 7 + "-> you, <- server; milliseconds, bytes")
+    steps: list[MessagePart | AlertPart] = [*handshake.messages, *handshake.alerts]
+    explained: set[str] = set()
+    for step in sorted(steps, key=lambda step: step.at_ms or 0.0):
+        if isinstance(step, AlertPart):
+            _alert(page, step, explain)
+        else:
+            _message(page, report, step, verbose, explain and _first_time(step, explained))
+    for opaque in handshake.opaque_records:
+        _step_line(page, None, opaque.sender, "(not opened)", str(opaque.bytes), f"{opaque.count} encrypted records", 0)
+    _application(page, report, explain)
+
+
+def _first_time(step: MessagePart, explained: set[str]) -> bool:
+    """True once for each kind of message of each side."""
+    key = f"{step.sender} {step.type}"
+    new = key not in explained
+    explained.add(key)
+    return new
+
+
+def _step_line(page: Page, at_ms: float | None, sender: str, kind: str, length: str, fact: str, most: int) -> None:
+    time = f"{at_ms:>7.1f}" if at_ms is not None else " " * 7
+    page.hang(f"{time} {ARROWS[sender]} {kind:<20} {length:>5}", fact, FACT_COLUMN, most=most, lead_style=sender)
+
+
+def _message(page: Page, report: Report, step: MessagePart, verbose: bool, explain: bool) -> None:
+    late = "(late) " if step.late and step.type != "new_session_ticket" else ""
+    _step_line(page, step.at_ms, step.sender, step.type, str(step.length), late + step.summary, 0 if verbose else FACT_LINES)
+    if explain:
+        handshake = report.handshake
+        tls13 = handshake is not UNSET and handshake.protocol == "TLSv1.3"
+        for sentence in reference.explain_message(step.type, step.sender, tls13=tls13):
+            page.line(sentence, indent=11, style="dim")
+    if verbose:
+        _fields(page, step.fields, 11)
+
+
+def _fields(page: Page, value: Any, indent: int) -> None:
+    """Nested values, one a line; long hex and base64 wrap."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in pairs:
+        lead = " " * indent + (f"{name}:" if isinstance(value, dict) else "-")
+        if isinstance(item, (dict, list, tuple)) and item and not _is_flat(item):
+            page.lines.append(page.style(lead.rstrip(), None) if isinstance(value, dict) else lead)
+            _fields(page, item, indent + 2)
+        else:
+            page.hang(lead, _flat(item), indent + 4)
+
+
+def _is_flat(item: Any) -> bool:
+    return isinstance(item, (list, tuple)) and not any(isinstance(entry, (dict, list, tuple)) for entry in item)
+
+
+def _flat(item: Any) -> str:
+    if isinstance(item, (list, tuple)):
+        return ", ".join(map(_flat, item)) or "(none)"
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    return "(none)" if item is None or item in ("", {}) else str(item)
+
+
+def _alert(page: Page, alert: AlertPart, explain: bool) -> None:
+    if alert.code is None:
+        _step_line(page, alert.at_ms, alert.sender, "alert", "2", "encrypted, and could not be opened", 0)
+        return
+    meaning = reference.alert_meaning(alert.code)
+    _step_line(page, alert.at_ms, alert.sender, "alert", "2", f"{alert.level} {alert.code} {alert.name}", 0)
+    if meaning and (explain or alert.code not in reference.ORDERLY_ALERTS):
+        page.line(meaning, indent=11, style="dim")
+
+
+def _application(page: Page, report: Report, explain: bool) -> None:
+    http, application = report.http, report.application
+    if http is not UNSET:
+        size = "" if http.body_bytes is None else f", {http.body_bytes} bytes of body"
+        _step_line(page, None, "server", "http", "", f"HTTP/{http.version} {http.status}{size}", 0)
+    elif application is not UNSET:
+        _step_line(page, None, "server", application.protocol, "", application.summary, 0)
+    if explain and (http is not UNSET or application is not UNSET):
+        page.line(reference.EXPLAIN_APPLICATION, indent=11, style="dim")
+
+
+def certificate_lines(page: Page, index: int, certificate: CertificatePart, verbose: bool) -> None:
+    """One certificate: subject, issuer, names, key, dates."""
+    page.hang(f"  {index}", certificate.subject or "(empty subject)", 5)
+    page.line(f"issued by {certificate.issuer or '(empty issuer)'}", indent=5)
+    if certificate.subject_alt_names:
+        page.hang("     for ", ", ".join(certificate.subject_alt_names), 9, most=0 if verbose else 3)
+    key = certificate.key
+    what = f"{key.type}{f' {key.bits}' if key.bits else ''}" if key is not None else "unknown key"
+    dates = f"valid {_day(certificate.not_before)} to {_day(certificate.not_after)}"
+    page.line(f"{what}, {certificate.signature_algorithm or 'unknown signature'}, {dates}", indent=5)
+    if certificate.problem:
+        page.line(f"problem: {certificate.problem}", indent=5, style="warn")
+    if verbose:
+        page.line(f"serial {certificate.serial_number}", indent=5)
+        page.line(f"sha256 {certificate.sha256}", indent=5)
+
+
+def _day(moment: str | None) -> str:
+    return moment[:10] if moment else "(unknown)"
+
+
+def _server_chain(page: Page, report: Report, verbose: bool, _: bool) -> None:
+    if report.server_chain is UNSET:
+        return
+    page.heading(f"Server's chain ({len(report.server_chain)})")
+    for index, certificate in enumerate(report.server_chain):
+        certificate_lines(page, index, certificate, verbose)
+
+
+def _pair(page: Page, label: str, text: str, **style: Any) -> None:
+    page.hang(f"  {label}", text, LABEL_COLUMN, **style)
+
+
+def _verification(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:
+    part = report.verification
+    if part is UNSET:
+        return
+    page.heading("Verification of the server")
+    trusted = {True: "yes", False: "NO", None: "not judged"}[part.trusted]
+    by = f", held against {part.trust_source}" if part.trust_source else ""
+    _pair(page, "trusted", trusted + by, style=None if part.trusted else "warn")
+    name = report.target.server_name or report.target.host if report.target is not UNSET else "the name"
+    host = {True: f"matches {name}", False: f"DOES NOT MATCH {name}", None: "not checked"}[part.host_matches]
+    _pair(page, "name", host, style="warn" if part.host_matches is False else None)
+    if part.host_explained:
+        _pair(page, "", part.host_explained)
+    for error in part.errors:
+        subject = f" ({error.subject})" if error.subject else ""
+        _pair(page, "error", f"{error.name} [{error.code}] at depth {error.depth}{subject}", style="warn")
+        for more in (error.summary, error.remedy):
+            if more:
+                _pair(page, "", more)
+    if part.second_opinion:
+        _pair(page, "also", part.second_opinion)
+    findings(page, part.findings)
+
+
+def findings(page: Page, found: Any) -> None:
+    """Findings of a check, each with its remedy."""
+    for finding in found:
+        _pair(page, finding.severity, f"{finding.summary} [{finding.id}]", style="warn" if finding.severity != "info" else None)
+        if finding.remedy:
+            _pair(page, "", finding.remedy)
+
+
+def _client_auth(page: Page, report: Report, verbose: bool, _: bool) -> None:
+    part = report.client_auth
+    if part is UNSET:
+        return
+    page.heading("Client certificate")
+    asked = WHEN[part.when] if part.when else {False: "no", None: "cannot be told", True: "yes"}[part.requested]
+    _pair(page, "requested", asked)
+    if part.requested:
+        _authorities(page, part)
+        _pair(page, "signatures", ", ".join(part.signature_schemes) or "(none named)", most=0 if verbose else 2)
+        if part.certificate_types:
+            _pair(page, "types", ", ".join(part.certificate_types))
+        _pair(page, "sent", _sent(part), style=None if part.sent else "warn")
+    _pair(page, "verdict", f"{part.verdict.replace('_', ' ')}: {part.rests_on}" if part.rests_on else part.verdict)
+    for rule in part.match:
+        if verbose or rule.ok is not True:
+            _pair(page, "match" if rule is part.match[0] else "", f"{MARK[rule.ok]}: {rule.rule}: {rule.detail}")
+    if verbose:
+        for other in part.would_send:
+            _pair(page, "others", f"{other.client} {'sends it' if other.sends else 'does not send it'}: {other.why}")
+
+
+def _authorities(page: Page, part: Any) -> None:
+    names = part.certificate_authorities
+    if not names:
+        _pair(page, "from", "any authority: the server names none")
+        return
+    for index, authority in enumerate(names):
+        if index == NAMES_SHOWN and len(names) > NAMES_SHOWN + 1:
+            _pair(page, "", f"and {len(names) - NAMES_SHOWN} more (all in --json)")
+            break
+        _pair(page, "" if index else "from", authority.name or "(empty name)")
+
+
+NAMES_SHOWN = 20
+
+
+def _sent(part: Any) -> str:
+    if not part.sent:
+        return "nothing" if part.sent is False else "cannot be told"
+    leaf, more = part.sent_chain[0], len(part.sent_chain) - 1
+    with_chain = "alone, without intermediates" if not more else f"with {more} more certificate{'s' if more > 1 else ''}"
+    return f"{leaf.subject}, issued by {leaf.issuer}, {with_chain}"
+
+
+def _credential(page: Page, report: Report, verbose: bool, _: bool) -> None:
+    part = report.credential
+    if part is UNSET:
+        return
+    shown = [finding for finding in part.findings if verbose or finding.severity != "info"]
+    if report.client_auth is UNSET or not report.client_auth.sent or shown:
+        page.heading("Your credential")
+        _pair(page, "source", part.source)
+        if part.chain:
+            _pair(page, "subject", part.chain[0].subject)
+        findings(page, shown)
+
+
+def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
+    handshake, network = report.handshake, report.network
+    if handshake is UNSET and (network is UNSET or not network.attempts):
+        return
+    page.heading("Connection")
+    if handshake is not UNSET:
+        parts = [handshake.protocol, handshake.cipher, handshake.group, f"ALPN {handshake.alpn}" if handshake.alpn else "no ALPN",
+                 {True: "session resumed", False: "full handshake", None: "handshake not completed"}[handshake.resumed]]
+        _pair(page, "agreed", ", ".join(part for part in parts if part))
+    if network is not UNSET:
+        if report.target is not UNSET and report.target.address:
+            trip = f", round trip {network.round_trip_ms:.1f} ms" if network.round_trip_ms is not None else ""
+            _pair(page, "network", f"{report.target.address}{trip}")
+        for attempt in network.attempts:
+            if attempt.error and (verbose or not network.connected):
+                _pair(page, "tried", f"{attempt.address} port {attempt.port}: {attempt.error}")
+
+
+Section = Callable[[Page, Report, bool, bool], None]
+SECTIONS: tuple[Section, ...] = (_steps, _server_chain, _verification, _client_auth, _credential, _connection)

@@ -1,0 +1,112 @@
+"""How far the network let us come, and the error that a person is told where that was not far enough."""
+
+from __future__ import annotations
+
+from inspector.report.model import AddressOutcome, NetworkError, NetworkPart, ReportError
+from inspector.trace import events as ev
+from inspector.trace.phase import Phase
+from inspector.trace.transcript import Transcript
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+
+# protocols that begin in the clear: what NotTls.looks_like says -> what --starttls calls it
+STARTTLS_NAMES = {
+    "smtp": "smtp", "imap": "imap", "pop3": "pop3", "ftp": "ftp", "ldap": "ldap", "mysql": "mysql", "postgres": "postgres",
+    "postgresql": "postgres", "xmpp": "xmpp", "nntp": "nntp",
+}
+
+
+def spoke_tls(transcript: Transcript) -> bool:
+    """True where at least one TLS record of the server was understood."""
+    kinds = (wire.Message, wire.Alert, wire.ChangeCipherSpec, wire.OpaqueRecord, wire.ApplicationData)
+    return any(isinstance(event, kinds) and event.side is Side.SERVER for event in transcript.events)
+
+
+def _error_of(transcript: Transcript) -> NetworkError | None:
+    resolved = transcript.last(ev.Resolved)
+    if resolved is not None and resolved.error is not None:
+        return NetworkError(kind="dns", detail=resolved.error)
+    ended = transcript.last(ev.Ended)
+    if transcript.first(ev.Connected) is None:
+        failed = [a for a in transcript.all(ev.Attempt) if a.error is not None and a.kind != "abandoned"]
+        if failed:
+            return NetworkError(kind=failed[-1].kind or "other", detail="; ".join(f"{a.address}: {a.error}" for a in failed))
+        if ended is not None and ended.how == "interrupted":
+            return None
+        return NetworkError(kind="timeout", detail=ended.detail or ended.how) if ended is not None else None
+    alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
+    if alien is not None:
+        return NetworkError(kind="not-tls", detail=alien.reason)
+    if ended is None or spoke_tls(transcript) or ended.how in ("interrupted", "done"):
+        return None
+    if transcript.phase_of(ended) is Phase.PRELUDE or ended.phase is Phase.PRELUDE:
+        return NetworkError(kind="prelude", detail=ended.detail or ended.how)
+    kind = {"deadline": "silent", "fin": "closed", "reset": "reset"}.get(ended.how, ended.how)
+    return NetworkError(kind=kind, detail=ended.detail or f"the connection ended by {ended.by}: {ended.how}")
+
+
+def network_part(transcript: Transcript) -> NetworkPart:
+    """What became of every address, the round trip, and how the connection ended."""
+    connected = transcript.first(ev.Connected)
+    ended = transcript.last(ev.Ended)
+    return NetworkPart(
+        connected=connected is not None,
+        error=_error_of(transcript),
+        round_trip_ms=round(connected.seconds * 1000, 3) if connected is not None else None,
+        attempts=tuple(
+            AddressOutcome(address=a.address, port=a.port, seconds=round(a.seconds, 6), error=a.error)
+            for a in transcript.all(ev.Attempt)
+        ),
+        ended_by=ended.by if ended is not None else None,
+        ended_how=ended.how if ended is not None else None,
+    )
+
+
+Told = tuple[str, str]
+
+
+def _not_tls(where: str, error: NetworkError, looks_like: str) -> Told:
+    message = f"{where} does not speak TLS: {error.detail}"
+    if looks_like in STARTTLS_NAMES:
+        return message, f"this looks like {looks_like}, which starts in the clear: try --starttls {STARTTLS_NAMES[looks_like]}"
+    if looks_like == "http":
+        return message, "this is plain HTTP: use the port where TLS is spoken (443, as a rule)"
+    if looks_like:
+        return message, f"this looks like {looks_like}: is it the right port?"
+    return message, "is it the right port? protocols that start in the clear need --starttls"
+
+
+# kind -> (message, hint); {where} is the target, {detail} what the network said
+TOLD: dict[str, Told] = {
+    "dns": ("cannot find the address of {where}: {detail}", "check the spelling; --connect-to HOST:PORT goes somewhere else"),
+    "refused": ("nobody listens on {where} (connection refused)", "check the port, and that the server is running"),
+    "timeout": ("no answer from {where}: {detail}", "a firewall may drop the packets; --timeout SECONDS waits longer"),
+    "unreachable": ("cannot reach {where}: {detail}", "check the network, the route and the address"),
+    "silent": (
+        "{where} accepts the connection and says nothing to our ClientHello",
+        "is it a TLS port? protocols that start in the clear need --starttls; large hellos may be dropped: try --groups X25519",
+    ),
+    "closed": (
+        "{where} closed the connection in answer to our ClientHello, without a word of TLS",
+        "is it a TLS port? it may want another name (--server-name), or a smaller hello (--groups X25519)",
+    ),
+    "reset": (
+        "{where} reset the connection in answer to our ClientHello, without a word of TLS",
+        "a firewall or a load balancer may be in the way; it may want another name (--server-name)",
+    ),
+    "prelude": ("{where} did not let us begin TLS: {detail}", "check --starttls, and the proxy where one is used"),
+}
+USUALLY: Told = ("cannot talk to {where}: {detail}", "check host and port")
+
+
+def report_error(where: str, network: NetworkPart, transcript: Transcript) -> ReportError | None:
+    """The error for people, None where nothing is wrong with the network. ``where`` is the target as text."""
+    error = network.error
+    if error is None:
+        return None
+    if error.kind == "not-tls":
+        alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
+        message, hint = _not_tls(where, error, alien.looks_like if alien else "")
+    else:
+        message, hint = (text.format(where=where, detail=error.detail) for text in TOLD.get(error.kind, USUALLY))
+    return ReportError(kind=error.kind, message=message, hint=hint)

@@ -1,0 +1,129 @@
+"""How a report ended: one word for who, and the exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import UNSET
+
+from inspector.report.model import Report
+
+
+class ExitCode(IntEnum):
+    """What a process says with its exit code."""
+
+    YES = 0
+    NO = 1
+    USAGE = 2
+    NO_TALK = 3
+    UNUSABLE = 4
+    UNDECIDED = 5
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# which of several targets' codes the process ends with: the first of these that occurred
+PRECEDENCE = (
+    ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUG, ExitCode.USAGE,
+    ExitCode.UNUSABLE, ExitCode.NO_TALK, ExitCode.NO, ExitCode.UNDECIDED, ExitCode.YES,
+)
+
+OF_VERDICT = {
+    "accepted": ExitCode.YES,
+    "not_requested": ExitCode.YES,
+    "rejected": ExitCode.NO,
+    "undecided": ExitCode.UNDECIDED,
+}
+
+# error.kind -> exit code, for kinds that come with a report; others are TransportError's (3)
+OF_ERROR = {
+    "usage": ExitCode.USAGE,
+    "interrupted": ExitCode.INTERRUPTED,
+    "terminated": ExitCode.TERMINATED,
+    "internal": ExitCode.BUG,
+}
+
+
+def rejected_server(report: Report) -> bool:
+    """True where it was our side that ended it, because the server's chain or name did not hold."""
+    verification, auth = report.verification, report.client_auth
+    if verification is UNSET or auth is UNSET or auth.verdict != "undecided":
+        return False
+    return verification.trusted is False or verification.host_matches is False
+
+
+def exit_code(report: Report) -> ExitCode:
+    """The exit code of a handshake, a request or a diagnosis: who said no, if anybody did."""
+    if report.error is not UNSET and report.error.kind in OF_ERROR:
+        return OF_ERROR[report.error.kind]
+    if report.client_auth is UNSET:
+        return ExitCode.NO_TALK
+    if rejected_server(report):
+        return ExitCode.NO
+    return OF_VERDICT[report.client_auth.verdict]
+
+
+def worst(codes: list[ExitCode]) -> ExitCode:
+    """The code of several targets or streams: the first of 4, 3, 1, 5, 0 that occurred; 0 for none."""
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.YES)
+
+
+def where(report: Report) -> str:
+    """The server, as host:port."""
+    peer = report.target if report.target is not UNSET else (report.capture.server if report.capture is not UNSET else None)
+    if peer is None:
+        return "the server"
+    host = f"[{peer.host}]" if ":" in peer.host else peer.host
+    return f"{host}:{peer.port}" if peer.port is not None else f"unix:{host}"
+
+
+def _ours(report: Report) -> str:
+    auth = report.client_auth
+    if auth is UNSET or not auth.sent_chain:
+        return "you without a certificate"
+    return f"your certificate {auth.sent_chain[0].subject}"
+
+
+def _why_we_refused(report: Report) -> str:
+    verification = report.verification
+    assert verification is not UNSET
+    faults = [error.summary or error.name for error in verification.errors if error.summary or error.name]
+    if verification.host_matches is False and not faults:
+        faults = ["its certificate is for another name"]
+    reason = "; ".join(dict.fromkeys(faults)) or "its chain does not end in a trusted root"
+    return f"{where(report)} is not verified: {reason}; nothing of yours was sent"
+
+
+def _rejection(report: Report) -> str:
+    auth = report.client_auth
+    assert auth is not UNSET
+    if auth.sent is False and auth.requested:
+        return f"{where(report)} wants a client certificate, and got none: {auth.rests_on}"
+    return f"{where(report)} refused {_ours(report)}: {auth.rests_on}"
+
+
+def _late(report: Report) -> str:
+    auth = report.client_auth
+    return ", late," if auth is not UNSET and auth.when in ("renegotiation", "post_handshake") else ""
+
+
+def headline(report: Report) -> tuple[str, str, str]:
+    """How it ended: who or what, in capitals; a sentence; and how that is meant: "good", "bad", "unsure" or "plain"."""
+    error = report.error
+    if error is not UNSET and error.kind in ("interrupted", "terminated"):
+        return error.kind.upper(), error.message, "unsure"
+    auth = report.client_auth
+    if auth is UNSET:
+        message = error.message if error is not UNSET else f"nothing of TLS came from {where(report)}"
+        return ("NOT TLS" if error is not UNSET and error.kind == "not-tls" else "NETWORK"), message, "unsure"
+    if rejected_server(report):
+        return "YOU REJECTED THE SERVER", _why_we_refused(report), "bad"
+    if auth.verdict == "rejected":
+        return "SERVER REJECTED YOU", _rejection(report), "bad"
+    if auth.verdict == "accepted":
+        asked = f"{where(report)} asked{_late(report)} for a client certificate"
+        return "ACCEPTED", f"{asked} and accepted {_ours(report)}: {auth.rests_on}", "good"
+    if auth.verdict == "not_requested":
+        return "NOT REQUESTED", f"{where(report)} did not ask for a client certificate: {auth.rests_on}", "plain"
+    return "UNDECIDED", f"{where(report)}: {auth.rests_on}", "unsure"

@@ -1,0 +1,17 @@
+"""One handshake, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from inspector.plan import Step
+from inspector.report.build import build_report
+from inspector.report.model import Report
+from inspector.session.settings import Settings, handshake_plan
+
+
+def run(settings: Settings) -> Generator[Step, Any, Report]:
+    """One handshake with the application's first step. Returns its report."""
+    transcript = yield handshake_plan(settings)
+    return build_report("handshake", transcript, settings)
