@@ -141,19 +141,17 @@ class _Engine:
 
     def _read(self) -> None:
         try:
-            data = self._ssl.recv(PLAINTEXT)
+            # what OpenSSL itself wants to send meanwhile is looked for once all is read
+            self._events.append(Data(self._ssl.recv(PLAINTEXT)))
+            return
         except SSL.WantReadError:
-            data = b""
+            pass
         except SSL.ZeroReturnError:
-            data = b""
             self.peer_closed = True
         except SSL.Error as exc:
-            data = b""
             self._fail(exc)
         self._after_step()
-        if data:
-            self._events.append(Data(data))
-        elif self.peer_closed:
+        if self.peer_closed:
             self._events.append(CloseNotify())
 
     def _drain(self) -> bytes:
