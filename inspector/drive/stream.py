@@ -17,6 +17,11 @@ BULK_READ_SIZE = 256 * 1024
 RESETS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
 
+def error_words(exc: OSError) -> str:
+    """The system's words for an error, in lower case."""
+    return os.strerror(exc.errno).lower() if exc.errno else str(exc)
+
+
 class Stream:
     """``queue`` and ``flush`` send, ``receive`` reads once. Raw bytes are shown to the observers as they pass the socket."""
 
@@ -54,7 +59,7 @@ class Stream:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as exc:
-                self.write_failed = os.strerror(exc.errno or 0).lower()
+                self.write_failed = error_words(exc)
                 self._out.clear()
                 return
             self._record.saw_bytes(Side.CLIENT, bytes(self._out[:sent]), self._record.at)
@@ -68,7 +73,7 @@ class Stream:
             return b""
         except OSError as exc:
             how = "reset" if exc.errno in RESETS else "error"
-            raise Over("server" if how == "reset" else "network", how, os.strerror(exc.errno or 0).lower()) from exc
+            raise Over("server" if how == "reset" else "network", how, error_words(exc)) from exc
         if not data:
             return None
         self._record.saw_bytes(Side.SERVER, data, self._record.at)
