@@ -14,12 +14,33 @@ NOBODY_ASKED = ("ENF-NONE", "TRUST-ANY")
 # a probe that lacks a currently valid credential for this very resource got in. TRUST-IDENTITY and TRUST-STORE speak of who is
 # trusted, ENF-LATE of when it is asked: neither lets somebody in without a certificate that the server means to trust.
 BYPASSES = (
-    "ENF-PATH", "ENF-HOST", "ENF-SNI", "ENF-RESUME-XVHOST", "ENF-RESUME-STALE", "ENF-PLAINTEXT", "ENF-STARTTLS", "ENF-PARITY",
-    "TRUST-DN", "TRUST-CHAIN", "TRUST-EXPIRED", "TRUST-EKU", "TRUST-REVOKED", "TRUST-WEAKSIG", "TRUST-IDENTITY", "HTTP-SPOOF",
+    "ENF-PATH",
+    "ENF-HOST",
+    "ENF-SNI",
+    "ENF-RESUME-XVHOST",
+    "ENF-RESUME-STALE",
+    "ENF-PLAINTEXT",
+    "ENF-STARTTLS",
+    "ENF-PARITY",
+    "TRUST-DN",
+    "TRUST-CHAIN",
+    "TRUST-EXPIRED",
+    "TRUST-EKU",
+    "TRUST-REVOKED",
+    "TRUST-WEAKSIG",
+    "TRUST-IDENTITY",
+    "HTTP-SPOOF",
     "HTTP-BOUND",
 )
 NEEDED_FOR_A = (
-    "ENF-NONE", "ENF-PATH", "ENF-HOST", "ENF-SNI", "ENF-RESUME-XVHOST", "TRUST-ANY", "TRUST-DN", "HTTP-SPOOF",
+    "ENF-NONE",
+    "ENF-PATH",
+    "ENF-HOST",
+    "ENF-SNI",
+    "ENF-RESUME-XVHOST",
+    "TRUST-ANY",
+    "TRUST-DN",
+    "HTTP-SPOOF",
 )
 PROTOCOL_FOR_A = ("PROTO-VERSION", "PROTO-CIPHERS")
 NEEDED_FOR_A_PLUS = ("TRUST-EXPIRED", "TRUST-REVOKED", "TRUST-EKU")
@@ -63,7 +84,9 @@ def _worst_letter(findings: list[CheckResult]) -> tuple[str, str]:
     return "A", "nothing above low"
 
 
-def grade(checks: Iterable[CheckResult], *, with_credential: bool, ticket_lifetime: int | None, early_data: bool) -> tuple[str, str]:
+def grade(
+    checks: Iterable[CheckResult], *, with_credential: bool, ticket_lifetime: int | None, early_data: bool
+) -> tuple[str, str]:
     """The letter of the worst finding, capped by what was not tested, and the reason in words."""
     by_id: Mapping[str, CheckResult] = {check.id: check for check in checks}
     letter, why = _worst_letter([c for c in by_id.values() if c.status == "finding" and c.waived is None])

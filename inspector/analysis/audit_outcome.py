@@ -1,8 +1,8 @@
 """The oracle of the audit: when is a request accepted? Every verdict rests on a real request and its baselines.
 
-Accept or refuse shows in five ways (a fatal alert, an alert after the client's Finished, an HTTP page of the TLS layer, 401 or 403 of the
-application, a silent close); ``classify`` folds them into one ``Outcome``. It needs what the application said with the good
-credential (baseline G) to tell "served" from "answered".
+Accept or refuse shows in five ways (a fatal alert, an alert after the client's Finished, an HTTP page of the TLS layer, 401 or 403
+of the application, a silent close); ``classify`` folds them into one ``Outcome``. It needs what the application said with the
+good credential (baseline G) to tell "served" from "answered".
 """
 
 from __future__ import annotations
@@ -106,9 +106,14 @@ def classify(transcript: Transcript, good: Fingerprint | None = None) -> Outcome
     done, result = transcript.first(ev.HandshakeDone), transcript.last(ev.ApplicationResult)
     requests = transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
     base = Outcome(
-        UNDECIDED, "no answer", requested=bool(requests), late=any(m.late for m in requests),
-        resumed=bool(done and done.resumed), offered_session=_offered_session(transcript),
-        protocol=done.protocol if done else None, transcript=transcript,
+        UNDECIDED,
+        "no answer",
+        requested=bool(requests),
+        late=any(m.late for m in requests),
+        resumed=bool(done and done.resumed),
+        offered_session=_offered_session(transcript),
+        protocol=done.protocol if done else None,
+        transcript=transcript,
     )
     app = result.result if result else None
     if app is not None and app.http is not None:
@@ -122,7 +127,11 @@ def _classify_http(base: Outcome, http: object, good: Fingerprint | None) -> Out
     status, headers, body = http.status, http.headers, http.body  # type: ignore[attr-defined]
     print_ = fingerprint(status, headers, body)
     found = base._replace(
-        status=status, fingerprint=print_, body=body[:200], headers=headers, how=f"HTTP {status}",
+        status=status,
+        fingerprint=print_,
+        body=body[:200],
+        headers=headers,
+        how=f"HTTP {status}",
         redirect=next((value for name, value in headers if name.lower() == "location"), None),
     )
     if any(words in body for words in NGINX_REFUSALS):

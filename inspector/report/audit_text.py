@@ -1,0 +1,94 @@
+"""The audit part as text. Renders and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.analysis.findings import CheckResult
+from inspector.report.layout import Page
+from inspector.report.model import AuditPart
+
+ORDER = ("critical", "high", "medium", "low", "info")
+STYLE = {"ENFORCED": "good", "BYPASSABLE": "bad", "NOT_ENFORCED": "bad", "NOT_DETERMINED": "unsure"}
+MEANING = {
+    "ENFORCED": "every probe that lacked a valid credential was refused",
+    "BYPASSABLE": "it refuses by default, but a probe without a valid credential got in",
+    "NOT_ENFORCED": "anybody gets in",
+    "NOT_DETERMINED": "too little could be tried to say",
+}
+SEVERITY_STYLE = {"critical": "bad", "high": "bad", "medium": "warn", "low": "warn", "info": "dim"}
+
+
+def render_audit(
+    part: AuditPart, target: str, *, width: int = 100, color: bool = False, verbose: bool = False, quiet: bool = False
+) -> str:
+    """The text of one audit: verdict, findings by severity with their evidence, then what passed and what was not run."""
+    page = Page(width, color=color)
+    page.hang(f"{part.enforcement} ", f"{target}: {MEANING[part.enforcement]}", 2, lead_style=STYLE[part.enforcement])
+    page.line(f"grade {part.grade}   {part.coverage.run} of {part.coverage.total} checks run")
+    for note in part.notes:
+        page.line(note, indent=2, style="dim")
+    if quiet:
+        return page.text()
+    for finding in sorted((c for c in part.checks if c.status == "finding"), key=lambda c: ORDER.index(c.severity)):
+        _finding(page, finding)
+    _list(page, "Undecided", [c for c in part.checks if c.status == "undecided"])
+    _list(page, "Passed", [c for c in part.checks if c.status == "pass"])
+    _list(page, "Not run", [c for c in part.checks if c.status == "not_run"])
+    if verbose:
+        _evidence_of_passed(page, part.checks)
+    return page.text()
+
+
+def _finding(page: Page, check: CheckResult) -> None:
+    page.blank()
+    sure = f" ({check.confidence})" if check.confidence else ""
+    page.hang(f"{check.severity.upper()} {check.id} ", check.summary + sure, 2, lead_style=SEVERITY_STYLE[check.severity])
+    if check.waived is not None:
+        page.line(f"waived: {check.waived}", indent=4, style="dim")
+    for evidence in check.evidence:
+        page.hang("    seen     ", evidence.text, 13)
+    if check.control:
+        page.hang("    control  ", check.control, 13)
+    if check.remedy:
+        page.hang("    fix      ", check.remedy, 13)
+    for number, line in enumerate((check.repeat or "").splitlines()):
+        page.hang("    repeat   " if number == 0 else "    or       ", line, 13)
+    if check.references:
+        page.hang("    see      ", ", ".join(check.references), 13, style="dim")
+
+
+def _list(page: Page, title: str, checks: Sequence[CheckResult]) -> None:
+    if not checks:
+        return
+    page.heading(f"{title} ({len(checks)})")
+    for check in checks:
+        page.hang(f"  {check.id:<18} ", check.summary, 21)
+
+
+def _evidence_of_passed(page: Page, checks: Sequence[CheckResult]) -> None:
+    page.heading("Evidence of what passed")
+    for check in checks:
+        if check.status == "pass":
+            for evidence in check.evidence:
+                page.hang(f"  {check.id:<18} ", evidence.text, 21)
+
+
+def render_probes(probes: Sequence[str], target: str, *, width: int = 100) -> str:
+    """What a dry run would send, one probe a line."""
+    page = Page(width)
+    page.line(f"{len(probes)} probes would go to {target}, in this order; those that depend on an answer are shown as if refused:")
+    for number, probe in enumerate(probes, 1):
+        page.hang(f"{number:4} ", probe, 5)
+    return page.text()
+
+
+def render_summary(rows: Sequence[tuple[str, str, str, str]], *, width: int = 100) -> str:
+    """One line a target: target, enforcement, grade, findings."""
+    from tabulate import tabulate
+
+    from inspector.report.escape import terminal
+
+    room = max(20, width - 60)
+    shown = [tuple(terminal(cell)[: room if i == 3 else 40] for i, cell in enumerate(row)) for row in rows]
+    return tabulate(shown, headers=("target", "enforcement", "grade", "findings"), tablefmt="simple", disable_numparse=True)

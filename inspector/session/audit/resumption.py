@@ -1,0 +1,297 @@
+"""Sessions: what they open, how long they live, and what may be sent before the handshake is over."""
+
+from __future__ import annotations
+
+from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.findings import Severity
+from inspector.credentials.model import Credential
+from inspector.plan import Pause, Session
+from inspector.session.audit.auditor import Auditor, Checking, Doing, Probing, Shape
+from inspector.trace import events as ev
+from inspector.wire.events import Side
+from inspector.wire.registry import HandshakeType
+
+DAY, HOUR = 86400, 3600
+SHORT_LIFE = 4.0  # seconds that a certificate lives which is made to expire
+# Go's crypto/tls gives tickets the longest life that the RFC allows, and holds the certificate's dates against the clock again
+GO_LIFETIME = 604800
+
+
+def across_names(audit: Auditor) -> Checking:
+    """ENF-RESUME-XVHOST: a session of one name, resumed under another without a certificate."""
+    seen: list[Outcome] = []
+    offered = False
+    for version in audit.versions:
+        for begin, end, credential, label in _pairs(audit):
+            outcome, control = yield from _carry_over(audit, version, begin, end, credential, label)
+            if outcome is None:
+                continue
+            seen.append(outcome)
+            offered = offered or outcome.offered_session
+            if outcome.resumed and outcome.accepted and (outcome.status or 200) < 400 and control is not None and control.refused:
+                return audit.result(
+                    "ENF-RESUME-XVHOST",
+                    "finding",
+                    f"a TLS {version} session begun as {begin} ({label}) opens {end} without a certificate",
+                    confidence="confirmed",
+                    seen=(outcome,),
+                    control=audit.control(control),
+                    repeat=_openssl_pair(audit, begin, end, version, credential is not None),
+                )
+    if not offered:
+        return audit.result(
+            "ENF-RESUME-XVHOST",
+            "pass" if seen or audit.no_sessions else "undecided",
+            "the server hands out no session that could be resumed"
+            if audit.no_sessions or seen
+            else "no session could be offered under another name",
+            seen=tuple(seen[:2]),
+        )
+    return audit.result("ENF-RESUME-XVHOST", "pass", "no session opens another name", seen=tuple(seen[:3]))
+
+
+def _pairs(audit: Auditor) -> list[tuple[str, str, Credential | None, str]]:
+    """(name that the session is begun under, name it is resumed under, credential, label), the most telling first."""
+    own = audit.base.server_name or audit.settings.target.host
+    found: list[tuple[str, str, Credential | None, str]] = []
+    for other in audit.other_names()[:2]:
+        found.append((other, own, None, "no certificate"))
+        if audit.credential is not None:
+            found.append((own, other, audit.credential, "your credential"))
+        found += [(other, own, second, "another client") for second in audit.inputs.second_client if audit.credential is not None]
+    return found
+
+
+def _carry_over(
+    audit: Auditor, version: str, begin: str, end: str, credential: Credential | None, label: str
+) -> Doing[tuple[Outcome | None, Outcome | None]]:
+    """Begin a session, resume it under the other name, and ask the control: what does that name say in a full handshake?"""
+    path = audit.refused_path() or audit.path
+    first = yield from audit.probe(
+        Shape(
+            f"session as {begin} with {label}, TLS {version}",
+            path,
+            sni=begin,
+            host=audit.authority(begin),
+            credential=credential,
+            version=version,
+            keep_session=True,
+        )
+    )
+    session = _session(first)
+    if session is None and not audit.inputs.dry_run:
+        return None, None
+    control = yield from audit.probe(
+        Shape(
+            f"full handshake as {end} with {label}, TLS {version}",
+            path,
+            sni=end,
+            host=audit.authority(end),
+            credential=credential,
+            version=version,
+        )
+    )
+    if not control.refused:
+        return None, None  # that name lets this client in anyway: nothing to learn
+    outcome = yield from audit.probe(
+        Shape(
+            f"session of {begin} resumed as {end}, TLS {version}",
+            path,
+            sni=end,
+            host=audit.authority(end),
+            version=version,
+            session=session,
+        )
+    )
+    if not (outcome.resumed and outcome.accepted):
+        again = yield from audit.probe(
+            Shape(
+                f"session as {begin} once more, TLS {version}",
+                path,
+                sni=begin,
+                host=audit.authority(begin),
+                credential=credential,
+                version=version,
+                keep_session=True,
+            )
+        )
+        if _session(again) is not None:
+            # the same session under its own name, the request for the other one
+            other = yield from audit.probe(
+                Shape(
+                    f"session of {begin} resumed as {begin}, Host {end}, TLS {version}",
+                    path,
+                    sni=begin,
+                    host=audit.authority(end),
+                    version=version,
+                    session=_session(again),
+                )
+            )
+            if other.resumed and other.accepted:
+                return other, control
+    return outcome, control
+
+
+def _session(outcome: Outcome) -> Session | None:
+    kept = outcome.transcript.last(ev.SessionKept) if outcome.transcript is not None else None
+    return kept.session if kept is not None else None
+
+
+def _openssl_pair(audit: Auditor, begin: str, end: str, version: str, with_credential: bool) -> str:
+    connect, flag = audit.settings.target.authority, "-tls1_3" if version == "1.3" else "-tls1_2"
+    credential = " -cert CERT.pem -key KEY.pem" if with_credential else ""
+    path = audit.refused_path() or audit.path
+    say = f"printf 'GET {path} HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n'"
+    return (
+        f"{say} {begin} | openssl s_client -quiet -connect {connect} -servername {begin} {flag}{credential} -sess_out session.pem\n"
+        f"{say} {end} | openssl s_client -quiet -connect {connect} -servername {end} {flag} -sess_in session.pem"
+    )
+
+
+def lifetime(outcome: Outcome) -> int | None:
+    """The longest ticket lifetime in seconds that the server announced in this connection."""
+    tickets = outcome.transcript.messages(HandshakeType.NEW_SESSION_TICKET, Side.SERVER) if outcome.transcript is not None else []
+    hints = [m.value.lifetime for m in tickets if hasattr(m.value, "lifetime")]
+    return max(hints, default=None)
+
+
+def stale(audit: Auditor) -> Checking:
+    """ENF-RESUME-STALE: resumption after the certificate's end, and the lifetime of tickets."""
+    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    longest = max(lifetimes, default=None)
+    if audit.inputs.issuer is not None:
+        return (yield from _outlive(audit, longest))
+    words = "no ticket was handed out" if longest is None else f"tickets live for {longest} s"
+    if longest is None or longest <= HOUR:
+        return audit.result(
+            "ENF-RESUME-STALE", "pass", f"{words}: that is how long a session may outlive its certificate", severity="info"
+        )
+    if longest <= DAY or longest == GO_LIFETIME:
+        return audit.result(
+            "ENF-RESUME-STALE",
+            "undecided",
+            f"{words}; whether the certificate is judged again was not tried",
+            severity="low",
+            needs="--issue CA.pem:CA.key, which makes a certificate that expires within seconds",
+        )
+    return audit.result(
+        "ENF-RESUME-STALE",
+        "finding",
+        f"{words}: a session may open the door that long after its certificate was revoked",
+        severity="medium",
+        confidence="likely",
+        facts=(words,),
+        control="NewSessionTicket in the server's flight",
+    )
+
+
+def _outlive(audit: Auditor, longest: int | None) -> Checking:
+    short = audit.kit.issued("short-lived", seconds=SHORT_LIFE)
+    first = yield from audit.probe(Shape("a certificate that expires in seconds", audit.path, credential=short, keep_session=True))
+    session = _session(first)
+    if not first.accepted or (session is None and not audit.inputs.dry_run):
+        return audit.result(
+            "ENF-RESUME-STALE",
+            "pass" if first.accepted else "undecided",
+            "no session was handed out" if first.accepted else f"the short-lived certificate got in: {first.how}",
+            seen=(first,),
+        )
+    yield Pause(SHORT_LIFE + 1.0)
+    control = yield from audit.probe(Shape("the same certificate after its end", audit.path, credential=short))
+    outcome = yield from audit.probe(Shape("its session after its end", audit.path, session=session))
+    if control.refused and outcome.accepted and outcome.resumed:
+        seconds = longest or 0
+        severity: Severity = "medium" if seconds > DAY else "low" if seconds > HOUR else "info"
+        status = "pass" if severity == "info" else "finding"
+        return audit.result(
+            "ENF-RESUME-STALE",
+            status,
+            f"a session outlives its certificate, for at most {seconds} s" if longest else "a session outlives its certificate",
+            severity=severity,
+            confidence="confirmed",
+            seen=(outcome,),
+            control=audit.control(control),
+        )
+    if not outcome.offered_session and not audit.inputs.dry_run:
+        return audit.result("ENF-RESUME-STALE", "undecided", "the session could not be offered again", seen=(outcome,))
+    return audit.result(
+        "ENF-RESUME-STALE", "pass", f"the session ended with its certificate: {outcome.how}", seen=(outcome, control)
+    )
+
+
+def tickets(audit: Auditor) -> Checking:
+    """PROTO-TICKET: the announced lifetime."""
+    yield from ()
+    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    if not lifetimes:
+        return audit.result("PROTO-TICKET", "pass", "no tickets are handed out")
+    longest = max(lifetimes)
+    if longest > GO_LIFETIME:
+        return audit.result(
+            "PROTO-TICKET",
+            "finding",
+            f"tickets live for {longest} s, beyond RFC 8446's seven days",
+            severity="medium",
+            confidence="confirmed",
+            facts=(f"lifetime {longest} s",),
+            control="RFC 8446, 4.6.1",
+        )
+    if longest > DAY:
+        return audit.result(
+            "PROTO-TICKET",
+            "finding",
+            f"tickets live for {longest} s",
+            severity="low",
+            confidence="confirmed",
+            facts=(f"lifetime {longest} s",),
+            control="RFC 9325, 3.4",
+        )
+    return audit.result("PROTO-TICKET", "pass", f"tickets live for {longest} s")
+
+
+def early_data(audit: Auditor) -> Checking:
+    """PROTO-EARLY: is a request served from 0-RTT data, and twice?"""
+    allowed = [value for value in (_early_limit(o) for o in audit.outcomes) if value]
+    if not allowed or "1.3" not in audit.versions:
+        return audit.result("PROTO-EARLY", "pass", "the server's tickets allow no early data")
+    first = yield from audit.probe(
+        Shape("session for early data", audit.path, credential=audit.credential, version="1.3", keep_session=True)
+    )
+    session = _session(first)
+    if session is None and not audit.inputs.dry_run:
+        return audit.result(
+            "PROTO-EARLY", "undecided", f"early data of {max(allowed)} bytes is allowed, and no session was had", seen=(first,)
+        )
+    outcome = yield from _early_probe(audit, session)
+    early = outcome.transcript is not None and any(
+        int(e.type) == 42
+        for m in outcome.transcript.messages(HandshakeType.ENCRYPTED_EXTENSIONS)
+        for e in getattr(m.value, "extensions", ())
+    )
+    if outcome.status == 425 or not early:
+        return audit.result("PROTO-EARLY", "pass", "early data is not taken: " + outcome.how, seen=(outcome,))
+    if outcome.accepted:
+        return audit.result(
+            "PROTO-EARLY",
+            "finding",
+            f"GET {audit.path} is served from 0-RTT data, which anybody can replay",
+            severity="high",
+            confidence="confirmed",
+            seen=(outcome,),
+            control=f"tickets allow {max(allowed)} bytes of early data",
+        )
+    return audit.result("PROTO-EARLY", "undecided", f"early data was taken, and the answer was {outcome.how}", seen=(outcome,))
+
+
+def _early_probe(audit: Auditor, session: Session | None) -> Probing:
+    shape = Shape("request as early data", audit.path, version="1.3", session=session)
+    request = (
+        f"GET {audit.path} HTTP/1.1\r\nHost: {audit.host}\r\nX-Mtls-Audit: {audit.inputs.audit_id}\r\nConnection: close\r\n\r\n"
+    )
+    plan = audit.plan(shape)._replace(early_data=request.encode("ascii", "replace"), application=audit.listen_only())
+    return (yield from audit.send(plan, audit.words(shape) + ", as early data", audit.good_print(audit.path)))
+
+
+def _early_limit(outcome: Outcome) -> int | None:
+    sent = outcome.transcript.messages(HandshakeType.NEW_SESSION_TICKET, Side.SERVER) if outcome.transcript is not None else []
+    return max((getattr(m.value, "max_early_data_size", 0) or 0 for m in sent), default=0)

@@ -1,0 +1,191 @@
+"""`mtls audit`: baselines, then the checks in order of severity, then the verdict."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from inspector.analysis import audit_grade, audit_reference
+from inspector.analysis import audit_outcome as oracle
+from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.findings import CheckResult
+from inspector.plan import Step
+from inspector.report.model import AuditPart, Coverage
+from inspector.session.audit.auditor import Auditor, Doing, Shape, Stop
+from inspector.session.audit.inputs import Inputs
+from inspector.session.audit.kit import Kit
+from inspector.session.audit.resumption import lifetime
+from inspector.session.audit.table import CHECKS, NEEDS
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+from inspector.wire.events import Side
+from inspector.wire.registry import HandshakeType
+
+REPEATS = 3  # of the first baselines: one answer proves little
+FAMILIES = ("nginx", "apache", "envoy", "haproxy", "node", "go", "caddy", "traefik")
+VERSION_OF = {"TLSv1.2": "1.2", "TLSv1.3": "1.3"}
+
+
+class Audited(NamedTuple):
+    """What an audit came to. ``transcript`` is the first handshake, for the other parts of the report."""
+
+    part: AuditPart
+    transcript: Transcript | None
+    probes: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    good_accepted: bool | None  # None: no credential was given, or it was not shown
+    unreachable: bool
+
+
+def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
+    """Audit one target."""
+    audit = Auditor(inputs, rng)
+    notes: list[str] = []
+    try:
+        yield from _baselines(audit, notes)
+        if _unreachable(audit):
+            notes.append("nobody could be talked to")
+        else:
+            yield from _checks(audit)
+    except Stop as stop:
+        notes.append(f"the audit ended early: {stop}")
+        audit.stopped = str(stop)
+    _fill(audit)
+    return _result(audit, notes)
+
+
+def _unreachable(audit: Auditor) -> bool:
+    return all(o.kind == oracle.UNREACHABLE for o in audit.outcomes) and not audit.inputs.dry_run
+
+
+def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:
+    """N, G and X: no certificate, the good credential, a random path without one."""
+    first = yield from audit.probe(Shape("no certificate", audit.path))
+    audit.verified = audit.inputs.dry_run or _verified(first)
+    if audit.settings.credential is not None and audit.credential is None:
+        notes.append("the server is not verified, so your credential was not shown to it: --cacert FILE, or --insecure")
+    for path in audit.inputs.paths:
+        if audit.credential is not None:
+            audit.good[path] = yield from audit.probe(
+                Shape("good credential", path, credential=audit.credential, keep_session=True)
+            )
+    if audit.http:
+        audit.random = yield from audit.probe(Shape("random path", audit.random_path()))
+    for path in audit.inputs.paths:
+        audit.none[path] = yield from _most_open(audit, path, first if path == audit.path else None)
+    audit.kit = Kit(audit.settings.credential, audit.inputs.issuer, audit.settings.now)
+    audit.family = _family(audit)
+    yield from _versions(audit)
+    if audit.credential is not None and not audit.served and not audit.inputs.dry_run:
+        notes.append(f"your credential is not let in either ({audit.good[audit.path].how}): mtls diagnose says why")
+
+
+def _most_open(audit: Auditor, path: str, first: Outcome | None) -> Doing[Outcome]:
+    """The baseline without a certificate: repeated, and any success counts."""
+    outcome = first
+    for number in range(REPEATS - 1 if first is not None else 1):
+        again = yield from audit.probe(Shape(f"no certificate ({number + 2})" if first is not None else "no certificate", path))
+        if outcome is None or again.accepted:
+            outcome = again
+    assert outcome is not None
+    # judged once more now that the good answer is known
+    good = audit.good_print(path)
+    if good is not None and outcome.transcript is not None:
+        return oracle.classify(outcome.transcript, good)._replace(name=outcome.name, number=outcome.number, what=outcome.what)
+    return outcome
+
+
+def _verified(outcome: Outcome) -> bool:
+    judged = outcome.transcript.last(ev.Judged) if outcome.transcript is not None else None
+    return judged is not None and judged.trusted and judged.host_matches is not False
+
+
+def _versions(audit: Auditor) -> Doing[None]:
+    """Which of TLS 1.2 and 1.3 the server speaks: the one that was negotiated, and one try of the other."""
+    low, high = audit.base.minimum, audit.base.maximum
+    found = [VERSION_OF[o.protocol] for o in audit.outcomes[:1] if o.protocol in VERSION_OF]
+    for version in ("1.2", "1.3"):
+        number = {"1.2": 0x0303, "1.3": 0x0304}[version]
+        if version in found or (low and number < low.value) or (high and number > high.value):
+            continue
+        outcome = yield from audit.probe(Shape(f"TLS {version} alone", audit.path, version=version))
+        hello = outcome.transcript.messages(HandshakeType.SERVER_HELLO, Side.SERVER) if outcome.transcript is not None else []
+        if hello or audit.inputs.dry_run:
+            found.append(version)
+    audit.versions = tuple(sorted(found))
+
+
+def _family(audit: Auditor) -> str:
+    """The server's family as its own words have it; empty where they say nothing."""
+    for outcome in audit.outcomes:
+        server = next((value.lower() for name, value in outcome.headers if name.lower() == "server"), "")
+        for family in FAMILIES:
+            if family in server:
+                return family
+    return ""
+
+
+def _checks(audit: Auditor) -> Doing[None]:
+    """All checks, the worst first. TRUST-ANY and the like tell others what they need not try."""
+    for row in audit_reference.TABLE:
+        missing = next((need for need in row.needs if not NEEDS[need](audit)), None)
+        if missing is not None:
+            audit.results.append(_not_run(audit, row.id, f"it needs {audit_reference.NEEDS[missing]}", missing))
+            continue
+        result = yield from CHECKS[row.id](audit)
+        audit.results.append(result)
+
+
+def _not_run(audit: Auditor, check: str, why: str, need: str | None = None) -> CheckResult:
+    return audit.result(check, "not_run", why, needs=audit_reference.NEEDS[need] if need else why)
+
+
+def _fill(audit: Auditor) -> None:
+    """Checks that were never reached are not run: not tested is never passed."""
+    done = {result.id for result in audit.results}
+    why = f"the audit ended before it: {audit.stopped}" if audit.stopped else "nobody could be talked to"
+    audit.results += [_not_run(audit, row.id, why) for row in audit_reference.TABLE if row.id not in done]
+
+
+def _waive(audit: Auditor, result: CheckResult) -> CheckResult:
+    for waiver in audit.inputs.waivers:
+        hit = waiver.id == result.id and waiver.host in (audit.settings.target.host, "*", str(audit.settings.target))
+        if hit and result.status == "finding":
+            if waiver.until < audit.settings.now:
+                return _replace(result, summary=f"{result.summary} (a waiver for this has expired: {waiver.reason})")
+            return _replace(result, waived=waiver.reason)
+    return result
+
+
+def _replace(result: CheckResult, **changes: Any) -> CheckResult:
+    import msgspec
+
+    return msgspec.structs.replace(result, **changes)
+
+
+def _result(audit: Auditor, notes: list[str]) -> Audited:
+    checks = tuple(_waive(audit, result) for result in audit.results)
+    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    early = any(c.id == "PROTO-EARLY" and c.status == "finding" for c in checks)
+    letter, why = audit_grade.grade(
+        checks, with_credential=audit.served, ticket_lifetime=max(lifetimes, default=None), early_data=early
+    )
+    run_ = sum(check.status in ("pass", "finding") for check in checks)
+    part = AuditPart(
+        enforcement=audit_grade.enforcement(checks, audit.served if audit.credential is not None else None),
+        grade="-" if run_ == 0 else letter,
+        coverage=Coverage(run=run_, total=len(checks)),
+        checks=checks,
+        rules_version=audit_grade.RULES_VERSION,
+        audit_id=audit.inputs.audit_id,
+        notes=(
+            f"grade {letter}: {why}",
+            *notes,
+            f"versions: {', '.join(audit.versions) or 'none'}",
+            f"{audit.connections} connections were made",
+        ),
+    )
+    transcript = next((o.transcript for o in audit.outcomes if o.transcript is not None), None)
+    good = None if audit.credential is None else audit.served
+    return Audited(part, transcript, tuple(audit.listing), tuple(audit.outcomes), good, _unreachable(audit))

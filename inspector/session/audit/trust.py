@@ -1,0 +1,204 @@
+"""Group B: which certificates does the server accept?"""
+
+from __future__ import annotations
+
+from inspector.analysis.audit_outcome import Outcome
+from inspector.credentials.model import Credential
+from inspector.der import certificate
+from inspector.der.names import comparison_key
+from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
+from inspector.session.audit.kit import certificate_name
+
+NAMES_TRIED = 3
+PUBLIC_ROOTS = 5  # names of public roots in the list that make a finding
+HOUR, DAY = 3600.0, 86400.0
+
+
+def _attempt(audit: Auditor, label: str, credential: Credential) -> Doing[tuple[Outcome, str | None]]:
+    """One credential on the first path: the outcome, and how sure it is that it got in where no certificate does not."""
+    path = audit.refused_path() or audit.path
+    outcome = yield from audit.probe(Shape(label, path, credential=credential))
+    none = audit.none.get(path)
+    if none is not None and none.accepted and outcome.accepted:
+        return outcome, None  # everybody gets in: that says nothing of trust
+    return outcome, audit.got_in(outcome, path)
+
+
+def _first_in(
+    audit: Auditor, tries: list[tuple[str, Credential]]
+) -> Doing[tuple[list[Outcome], tuple[str, Credential, str] | None]]:
+    """Try each; stop at the first that gets in."""
+    seen: list[Outcome] = []
+    for label, credential in tries:
+        outcome, sure = yield from _attempt(audit, label, credential)
+        seen.append(outcome)
+        if sure:
+            return seen, (label, credential, sure)
+    return seen, None
+
+
+def _judge(audit: Auditor, check: str, tries: list[tuple[str, Credential]], *, bad: str, fine: str) -> Checking:
+    """A check that holds when none of these credentials gets in."""
+    seen, found = yield from _first_in(audit, tries)
+    path = audit.refused_path() or audit.path
+    if found is not None:
+        label, credential, sure = found
+        return audit.result(
+            check,
+            "finding",
+            f"{bad}: {label}",
+            confidence=sure,
+            seen=(seen[-1],),
+            control=audit.control(audit.none.get(path)),
+            repeat=audit.repeat(Shape(label, path, credential=credential)),
+        )
+    if audit.none[path].accepted and not audit.none[path].refused and audit.refused_path() is None:
+        return audit.result(check, "undecided", "everybody gets in without a certificate: see ENF-NONE", seen=tuple(seen[:2]))
+    if seen and all(o.refused for o in seen):
+        return audit.result(check, "pass", f"{fine}: " + "; ".join(dict.fromkeys(o.how for o in seen)), seen=tuple(seen[:3]))
+    return audit.result(
+        check, "undecided", "no clear answer: " + "; ".join(dict.fromkeys(o.how for o in seen)), seen=tuple(seen[:3])
+    )
+
+
+def any_certificate(audit: Auditor) -> Checking:
+    """TRUST-ANY: a self-signed one, and one below a root of our own."""
+    tries = [("a self-signed certificate", audit.kit.self_signed()), ("a certificate of an unknown CA", audit.kit.own_root())]
+    return (
+        yield from _judge(
+            audit,
+            "TRUST-ANY",
+            tries,
+            bad="a certificate that nobody vouches for is accepted",
+            fine="certificates that nobody vouches for are refused",
+        )
+    )
+
+
+def _trusted_names(audit: Auditor) -> tuple[bytes, ...]:
+    """Names (DER) of CAs that the server seems to trust: those it lists, then the issuers of the good credential."""
+    names = list(audit.ca_names())
+    if audit.settings.credential is not None:
+        names += [certificate.parse(der).issuer_der for der in audit.settings.credential.chain]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def lookalikes(audit: Auditor) -> Checking:
+    """TRUST-DN: a CA of our own that bears a trusted name."""
+    if audit.status_of("TRUST-ANY") == "finding":
+        return audit.result("TRUST-DN", "undecided", "any certificate gets in: see TRUST-ANY")
+    names = _trusted_names(audit)[:NAMES_TRIED]
+    if not names:
+        return audit.result("TRUST-DN", "not_run", "no trusted name is known", needs="a list of CA names, or a good credential")
+    return (
+        yield from _judge(
+            audit,
+            "TRUST-DN",
+            list(audit.kit.lookalikes(names)),
+            bad="a CA that merely bears a trusted name is believed",
+            fine="look-alike CAs are refused",
+        )
+    )
+
+
+def chains(audit: Auditor) -> Checking:
+    """TRUST-CHAIN: a leaf as issuer, and a stranger in front of the good chain."""
+    if audit.status_of("TRUST-ANY") == "finding":
+        return audit.result("TRUST-CHAIN", "undecided", "any certificate gets in: see TRUST-ANY")
+    tries = [
+        ("a certificate issued by your leaf, which is no CA", audit.kit.below_leaf()),
+        ("a stranger's certificate with your chain behind it", audit.kit.smuggled()),
+    ]
+    if audit.inputs.issuer is not None:
+        tries.append(("a certificate whose issuer is marked as no CA", audit.kit.below_leaf()))
+    return (
+        yield from _judge(
+            audit,
+            "TRUST-CHAIN",
+            tries[:2],
+            bad="the rules of the chain are not held",
+            fine="a leaf is no CA, and certificates beside the chain count for nothing",
+        )
+    )
+
+
+def expired(audit: Auditor) -> Checking:
+    """TRUST-EXPIRED: past its end, and before its beginning."""
+    now = audit.settings.now
+    tries = [(f"an expired certificate ({c.source})", c) for c in audit.inputs.expired]
+    if audit.inputs.issuer is not None:
+        tries.append(("an expired certificate", audit.kit.issued("expired", not_before=now - 90 * DAY, not_after=now - 2 * DAY)))
+        tries.append(
+            (
+                "a certificate that is not yet valid",
+                audit.kit.issued("not yet valid", not_before=now + 2 * DAY, not_after=now + 90 * DAY),
+            )
+        )
+    return (yield from _judge(audit, "TRUST-EXPIRED", tries, bad="a certificate outside its dates is accepted", fine="refused"))
+
+
+def purposes(audit: Auditor) -> Checking:
+    """TRUST-EKU: serverAuth only."""
+    tries = [(f"a certificate for servers only ({c.source})", c) for c in audit.inputs.wrong_eku]
+    if audit.inputs.issuer is not None:
+        tries.append(("a certificate for servers only", audit.kit.issued("serverAuth only", purposes=("serverAuth",))))
+    return (yield from _judge(audit, "TRUST-EKU", tries, bad="a certificate without clientAuth is accepted", fine="refused"))
+
+
+def revoked(audit: Auditor) -> Checking:
+    """TRUST-REVOKED: a full handshake with a revoked credential."""
+    tries = [(f"a revoked certificate ({c.source})", c) for c in audit.inputs.revoked]
+    return (yield from _judge(audit, "TRUST-REVOKED", tries, bad="a revoked certificate is accepted", fine="refused"))
+
+
+def weak(audit: Auditor) -> Checking:
+    """TRUST-WEAKSIG: SHA-1 and RSA-1024."""
+    control = audit.kit.issued("a fresh good certificate")
+    allowed = yield from audit.probe(Shape("a fresh good certificate of the same CA", audit.path, credential=control))
+    tries = [
+        ("a certificate signed with SHA-1", audit.kit.issued("SHA-1", signature="sha1")),
+        ("a certificate with an RSA-1024 key", audit.kit.issued("RSA-1024", key="rsa-1024")),
+    ]
+    result = yield from _judge(audit, "TRUST-WEAKSIG", tries, bad="a weak certificate is accepted", fine="refused")
+    if result.status == "pass" and not allowed.accepted:
+        return audit.result(
+            "TRUST-WEAKSIG", "undecided", f"even a strong certificate of this CA is refused: {allowed.how}", seen=(allowed,)
+        )
+    return result
+
+
+def identity(audit: Auditor) -> Checking:
+    """TRUST-IDENTITY: another client of the same CA on this resource."""
+    tries = [(f"another client ({c.source})", c) for c in audit.inputs.second_client]
+    return (yield from _judge(audit, "TRUST-IDENTITY", tries, bad="another client of the same CA is served", fine="refused"))
+
+
+def store(audit: Auditor) -> Checking:
+    """TRUST-STORE: public roots in the list of names."""
+    yield from ()
+    names = audit.ca_names()
+    known = public_root_names()
+    public = [name for name in names if comparison_key(name) in known]
+    if len(public) >= PUBLIC_ROOTS:
+        return audit.result(
+            "TRUST-STORE",
+            "finding",
+            f"the server lists {len(public)} public roots: anybody with a certificate of theirs may get in",
+            confidence="likely",
+            facts=tuple(certificate_name(name) for name in public[:5]),
+            control=f"{len(names)} names in the CertificateRequest",
+        )
+    if not names:
+        return audit.result("TRUST-STORE", "undecided", "the server lists no names, so its trust cannot be seen")
+    return audit.result("TRUST-STORE", "pass", f"{len(names)} names, {len(public)} of them public roots")
+
+
+def public_root_names() -> frozenset[bytes]:
+    """The names of the roots that certifi ships, in a form that can be compared (RFC 5280, 7.1)."""
+    import certifi
+
+    from inspector.credentials.load import load_certificates
+
+    with open(certifi.where(), "rb") as bundle:  # a data file of a package, like code
+        roots = load_certificates("certifi", bundle.read())
+    return frozenset(comparison_key(certificate.parse(der).subject_der) for der in roots)

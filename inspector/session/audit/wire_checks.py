@@ -1,0 +1,246 @@
+"""Groups C and D: what the server asks for, and which versions and suites it speaks, by hellos of our own making."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.analysis.findings import Severity
+from inspector.der import certificate
+from inspector.der.names import comparison_key
+from inspector.plan import HelloPlan
+from inspector.session.audit.auditor import Auditor, Checking, Doing
+from inspector.session.audit.kit import certificate_name
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+from inspector.wire.registry import CipherSuite, HandshakeType, SignatureScheme
+
+# bytes of the list of names beyond which stacks fail: Schannel's and BoringSSL's 16 KiB, the JDK's 32 KiB
+LIST_LIMITS: tuple[tuple[int, Severity, str], ...] = (
+    (32 * 1024, "high", "Java clients refuse it"),
+    (16 * 1024, "medium", "Windows and BoringSSL clients refuse it"),
+)
+PRIVATE_SUFFIXES = (".local", ".internal", ".corp", ".lan", ".intranet", ".home.arpa")
+# RFC 9155: MD5 and SHA-1; DSA is no signature of TLS 1.3 and of nobody's certificates
+OLD_HASHES = {0x01: "MD5", 0x02: "SHA-1"}
+MODERN = {0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0807, 0x0808}
+VERSION_NAMES = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+OLD_VERSIONS = (0x0301, 0x0302, 0x0300, 0x0002)
+
+
+def _request(audit: Auditor) -> Any:
+    """The first CertificateRequest that was seen, parsed."""
+    for outcome in audit.outcomes:
+        if outcome.transcript is not None:
+            for message in outcome.transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER):
+                if hasattr(message.value, "authorities"):
+                    return message.value
+    return None
+
+
+def ca_list(audit: Auditor) -> Checking:
+    """REQ-CALIST: its size, and names that tell about the inside."""
+    yield from ()
+    request = _request(audit)
+    if request is None:
+        return audit.result("REQ-CALIST", "undecided", "the request could not be read")
+    for limit, severity, why in LIST_LIMITS:
+        if request.authorities_bytes > limit:
+            return audit.result(
+                "REQ-CALIST",
+                "finding",
+                f"the list of CA names takes {request.authorities_bytes} bytes: {why}",
+                severity=severity,
+                confidence="confirmed",
+                facts=(f"{len(request.authorities)} names, {request.authorities_bytes} bytes",),
+                control=f"limit of {limit} bytes",
+            )
+    texts = [certificate_name(name) for name in request.authorities]
+    inside = [text for text in texts if any(suffix in text.lower() for suffix in PRIVATE_SUFFIXES)]
+    if inside:
+        return audit.result(
+            "REQ-CALIST",
+            "finding",
+            "the list of CA names shows internal host names to everybody",
+            severity="low",
+            confidence="confirmed",
+            facts=tuple(inside[:3]),
+            control="CertificateRequest, sent before any authentication",
+        )
+    return audit.result("REQ-CALIST", "pass", f"{len(texts)} names, {request.authorities_bytes} bytes")
+
+
+def match(audit: Auditor) -> Checking:
+    """REQ-MATCH: does the list name a CA of the good chain?"""
+    yield from ()
+    request = _request(audit)
+    if request is None:
+        return audit.result("REQ-MATCH", "undecided", "the request could not be read")
+    if not request.authorities:
+        return audit.result("REQ-MATCH", "pass", "the list is empty: every client sends what it has")
+    assert audit.settings.credential is not None
+    issuers = {comparison_key(certificate.parse(der).issuer_der) for der in audit.settings.credential.chain}
+    if issuers & {comparison_key(name) for name in request.authorities}:
+        return audit.result("REQ-MATCH", "pass", "the list names a CA of your credential")
+    return audit.result(
+        "REQ-MATCH",
+        "finding",
+        "the list names no CA of your credential: many clients will send nothing",
+        confidence="confirmed",
+        facts=tuple(certificate_name(name) for name in request.authorities[:3]),
+        control="issuers of your chain: " + ", ".join(certificate.parse(der).issuer for der in audit.settings.credential.chain),
+    )
+
+
+def signature_schemes(audit: Auditor) -> Checking:
+    """REQ-SIGALGS: old hashes, and whether a modern scheme is there."""
+    yield from ()
+    request = _request(audit)
+    if request is None:
+        return audit.result("REQ-SIGALGS", "undecided", "the request could not be read")
+    schemes = [int(scheme) for scheme in request.signature_schemes]
+    if not schemes:
+        return audit.result("REQ-SIGALGS", "undecided", "the request names no signature algorithms (TLS 1.1 or older)")
+    labels = [SignatureScheme(code).label for code in schemes if code >> 8 in OLD_HASHES and code >> 8 <= 6]
+    if not set(schemes) & MODERN:
+        return audit.result(
+            "REQ-SIGALGS",
+            "finding",
+            "neither ECDSA nor RSA-PSS nor EdDSA is offered",
+            severity="medium",
+            confidence="confirmed",
+            facts=tuple(SignatureScheme(code).label for code in schemes),
+            control="RFC 8446, 4.2.3",
+        )
+    if labels:
+        return audit.result(
+            "REQ-SIGALGS",
+            "finding",
+            f"old hashes are offered: {', '.join(labels)}",
+            severity="low",
+            confidence="confirmed",
+            facts=tuple(labels),
+            control="RFC 9155",
+        )
+    return audit.result("REQ-SIGALGS", "pass", f"{len(schemes)} schemes, none of them with MD5 or SHA-1")
+
+
+def _hello(audit: Auditor, name: str, pieces: tuple[bytes, ...]) -> Doing[tuple[int | None, Any]]:
+    """Send one hello; returns the version that the server chose, or None, and its ServerHello."""
+    plan = HelloPlan(audit.base.road, pieces, name=name, timeouts=audit.settings.timeouts)
+    outcome = yield from audit.send(plan, f"{name}, a ClientHello of our own")
+    transcript = outcome.transcript
+    if transcript is None:
+        return None, None
+    for message in transcript.messages(None, Side.SERVER):
+        if message.type in (HandshakeType.SERVER_HELLO, HandshakeType.HELLO_RETRY_REQUEST) and hasattr(
+            message.value, "cipher_suite"
+        ):
+            return int(message.value.version), message.value
+    # an SSLv2 server answers in its own form, which the decoder names
+    ssl2 = any(e.looks_like == "sslv2" for e in transcript.all(wire.NotTls) if e.side is Side.SERVER)
+    return (0x0002, None) if ssl2 else (None, None)
+
+
+def versions(audit: Auditor) -> Checking:
+    """PROTO-VERSION: which versions the server agrees to."""
+    from inspector.wire import hello
+
+    spoken: list[int] = []
+    for version in OLD_VERSIONS:
+        pieces = hello.sslv2_hello() if version == 0x0002 else hello.client_hello(version, server_name=audit.base.server_name)
+        chosen, _ = yield from _hello(audit, f"offer of {VERSION_NAMES[version]} alone", (pieces,))
+        if chosen == version:
+            spoken.append(version)
+    old = [VERSION_NAMES[v] for v in spoken]
+    if spoken:
+        worst: Severity = "high" if min(spoken) <= 0x0300 else "medium"
+        return audit.result(
+            "PROTO-VERSION",
+            "finding",
+            f"the server agrees to {', '.join(old)}",
+            severity=worst,
+            confidence="confirmed",
+            facts=tuple(f"ServerHello with {name}" for name in old),
+            control="a hello that offers nothing else",
+            repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_1 -cipher 'ALL:@SECLEVEL=0'",
+        )
+    if audit.versions and "1.3" not in audit.versions:
+        return audit.result(
+            "PROTO-VERSION",
+            "finding",
+            "TLS 1.3 is missing; in TLS 1.2 the client's certificate is sent in the clear",
+            severity="low",
+            confidence="confirmed",
+            facts=("a handshake that offers TLS 1.3 ends in TLS 1.2",),
+            control="RFC 8446, Appendix E.1.5",
+        )
+    if not audit.versions:
+        return audit.result("PROTO-VERSION", "undecided", "no version could be agreed on")
+    return audit.result("PROTO-VERSION", "pass", "TLS " + " and ".join(sorted(audit.versions)) + " only")
+
+
+class _Weakness:
+    """Suites of one kind that a hello of ours offers alone."""
+
+    def __init__(self, words: str, severity: Severity, fits: Any) -> None:
+        self.words, self.severity, self.fits = words, severity, fits
+
+
+# by the suite's IANA name: (kind, severity, what belongs to it)
+WEAK_SUITES = (
+    _Weakness("no encryption (NULL)", "high", lambda n: "_WITH_NULL" in n),
+    _Weakness("anonymous key exchange", "high", lambda n: "_anon_" in n),
+    _Weakness("export, DES or RC2 suites", "high", lambda n: "EXPORT" in n or "_DES_" in n or "_DES40_" in n or "RC2" in n),
+    _Weakness("RC4", "medium", lambda n: "RC4" in n),
+    _Weakness("3DES", "medium", lambda n: "3DES" in n),
+    _Weakness(
+        "no forward secrecy (RSA key exchange)",
+        "medium",
+        lambda n: n.startswith(("TLS_RSA_WITH_AES", "TLS_RSA_WITH_CAMELLIA")),
+    ),
+    _Weakness(
+        "CBC with SHA-1",
+        "low",
+        lambda n: ("ECDHE" in n or "_DHE_" in n) and n.endswith("CBC_SHA") and "3DES" not in n and "anon" not in n,
+    ),
+)
+
+
+def ciphers(audit: Auditor) -> Checking:
+    """PROTO-CIPHERS: weak suites, one kind a hello; extended master secret, safe renegotiation and compression in TLS 1.2."""
+    if "1.2" not in audit.versions and audit.versions:
+        return audit.result("PROTO-CIPHERS", "pass", "TLS 1.3 only: every suite has forward secrecy and authenticated encryption")
+    from inspector.wire import hello
+
+    found: list[tuple[Severity, str]] = []
+    names = CipherSuite.NAMES
+    for weakness in WEAK_SUITES:
+        offered = tuple(code for code, name in names.items() if weakness.fits(name) and not name.startswith("TLS_GREASE"))
+        chosen, answer = yield from _hello(
+            audit,
+            f"offer of {weakness.words}",
+            (hello.client_hello(0x0303, cipher_suites=offered, server_name=audit.base.server_name),),
+        )
+        if chosen is not None and answer is not None and int(answer.cipher_suite) in offered:
+            found.append((weakness.severity, f"{weakness.words}: {CipherSuite(answer.cipher_suite).label}"))
+    chosen, answer = yield from _hello(
+        audit, "plain TLS 1.2 offer", (hello.client_hello(0x0303, server_name=audit.base.server_name),)
+    )
+    if answer is not None:
+        kinds = {int(extension.type) for extension in answer.extensions}
+        found += [] if 23 in kinds else [("low", "no extended master secret (RFC 7627)")]
+        found += [] if 0xFF01 in kinds else [("medium", "no safe renegotiation (RFC 5746)")]
+        found += [("medium", "TLS compression")] if int(answer.compression_method) else []
+    if not found:
+        return audit.result("PROTO-CIPHERS", "pass", "no weak suite is agreed to, and TLS 1.2 has its extensions")
+    worst = max((severity for severity, _ in found), key=("info", "low", "medium", "high", "critical").index)
+    return audit.result(
+        "PROTO-CIPHERS",
+        "finding",
+        "; ".join(words for _, words in found),
+        severity=worst,
+        confidence="confirmed",
+        facts=tuple(words for _, words in found),
+        control="hellos that offer nothing else",
+        repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_2 -cipher 'ALL:COMPLEMENTOFALL:@SECLEVEL=0'",
+    )
