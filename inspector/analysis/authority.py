@@ -1,7 +1,8 @@
 """How the chain that was sent meets the authorities that the server names, and the keys of those authorities.
 
-Names are not keys. A chain may end in a CA that the server lists and still be of another CA with the same name; where a certificate of
-the listed CA is at hand (from the server's own chain, from ``--cacert``, from the verified path), signatures tell the two apart.
+Names are not keys. A chain may end in a CA that the server lists and still be of another CA with the same name; where a
+certificate of the listed CA is at hand (from the server's own chain, from ``--cacert``, from the verified path), signatures tell
+the two apart.
 """
 
 from __future__ import annotations
@@ -109,9 +110,11 @@ def _relation(
     missing = tuple(c.der for c in onward if not c.is_self_issued)
     last = onward[-1] if onward else None
     if last is not None and missing and (_issuer(last) in targets or _subject(last) in targets):
-        return "gap", f"'{parse(missing[0]).subject}' was not sent, and would lead to '{last.issuer}', which {listed_words}", missing
+        detail = f"'{parse(missing[0]).subject}' was not sent, and would lead to '{last.issuer}', which {listed_words}"
+        return "gap", detail, missing
     if listed and _has_cousin(last or end, listed, known):
-        return "cousin", f"the server lists a CA that is no root; our chain leads to the same root ('{(last or end).issuer}') without it", ()
+        root = (last or end).issuer
+        return "cousin", f"the server lists a CA that is no root; our chain leads to the same root ('{root}') without it", ()
     if listed:
         return "stranger", f"nothing in the chain leads to a CA that the server lists; it ends in '{end.issuer}'", ()
     return "unknown", "the server lists no CA names", ()
@@ -119,10 +122,7 @@ def _relation(
 
 def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, ...]) -> bool:
     """A listed CA that is known, is no root, and leads to the root that our chain leads to."""
-    for ca in known:
-        if _subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end):
-            return True
-    return False
+    return any(_subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end) for ca in known)
 
 
 def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[bytes, ...]) -> Standing:

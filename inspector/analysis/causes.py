@@ -7,9 +7,9 @@
     unseen    it would not show on our side, or cannot be checked
     refuted   what is known speaks against it
 
-A fault that shows is taken for the reason unless the server's answer speaks clearly for another: hidden causes have low odds, and those
-among them are ordered by how often operators meet them. ``server-crl`` stands before ``revoked`` by a hair: a list that nobody renewed
-refuses everybody, a revocation one.
+A fault that shows is taken for the reason unless the server's answer speaks clearly for another: hidden causes have low odds, and
+those among them are ordered by how often operators meet them. ``server-crl`` stands before ``revoked`` by a hair: a list that
+nobody renewed refuses everybody, a revocation one.
 """
 
 from __future__ import annotations
@@ -161,7 +161,9 @@ SERVER_FAULTS = frozenset({"server-depth", "server-crl", "server-trust", "server
 HELLO_CAUSES: dict[str, tuple[float, dict[str, float]]] = {
     "unreachable": (1.0, {"network": 0.97, "close": 0.02, "silence": 0.01}),
     "not-tls": (1.0, {"plain": 0.8, "close": 0.06, "silence": 0.08, "reset": 0.06}),
-    "protocol-version": (0.5, {"alert:70": 0.75, "alert:40": 0.13, "alert:86": 0.05, "alert:80": 0.02, "close": 0.03, "reset": 0.02}),
+    "protocol-version": (
+        0.5, {"alert:70": 0.75, "alert:40": 0.13, "alert:86": 0.05, "alert:80": 0.02, "close": 0.03, "reset": 0.02},
+    ),
     "no-shared-cipher": (0.5, {"alert:40": 0.75, "alert:71": 0.2, "alert:47": 0.03, "close": 0.01, "reset": 0.01}),
     "server-name": (0.4, {"alert:112": 0.7, "alert:40": 0.1, "alert:80": 0.1, "alert:49": 0.03, "close": 0.03, "reset": 0.04}),
     "no-shared-alpn": (0.3, {"alert:120": 0.97, "alert:40": 0.02, "close": 0.01}),

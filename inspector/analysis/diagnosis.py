@@ -8,9 +8,9 @@ Theory of operation. Two things are unknown: the *cause* and the *family* of the
                           x how likely it then answers as it did                   (its ``answers``)
                           x the same for each probe, for which the cause and the family predict an answer, too
 
-and a cause's confidence is its share of the sum over all families. So an alert 42 means 'not yet valid' from a server that looks like
-OpenSSL, and 'anything' from one that looks like an older Go; a server that looks like nothing known is judged by the mixture of all.
-Every factor has a floor: no single observation can rule anything out.
+and a cause's confidence is its share of the sum over all families. So an alert 42 means 'not yet valid' from a server that looks
+like OpenSSL, and 'anything' from one that looks like an older Go; a server that looks like nothing known is judged by the mixture
+of all. Every factor has a floor: no single observation can rule anything out.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ def weigh(observed: Observed) -> Weights:
     weights: Weights = {}
     for family in FAMILIES:
         for cause, (odd, _) in odds.items():
-            weight = odd * priors[family.name] * family.refuses.get(cause, 1.0) * predict(cause, family, observed.signal, observed.tls)
+            weight = odd * priors[family.name] * family.refuses.get(cause, 1.0) * predict(cause, family, observed.signal,
+                observed.tls)
             for probe in observed.probes:
                 weight *= _probe_factor(probe, cause, family, observed.tls)
             weights[cause, family.name] = weight

@@ -1,11 +1,12 @@
 """Who the server may be, and what each kind of server answers to each fault of a client certificate.
 
-A *family* is a habit of saying no, not a product: Apache, HAProxy and PostgreSQL are one family as far as alerts go. The diagnosis never
-decides for one: it weighs all of them (``analysis.diagnosis``), and a server that fits none is judged by their mixture, in which
-families that follow the RFC's meaning of the alerts (RFC 8446, Section 6.2) weigh most.
+A *family* is a habit of saying no, not a product: Apache, HAProxy and PostgreSQL are one family as far as alerts go. The
+diagnosis never decides for one: it weighs all of them (``analysis.diagnosis``), and a server that fits none is judged by their
+mixture, in which families that follow the RFC's meaning of the alerts (RFC 8446, Section 6.2) weigh most.
 
-``answers`` says with which signal a family refuses for a cause, as weights. What is not listed in a row is answered by the row ``*``.
-``refuses`` is how readily it refuses for a cause at all (1 where not listed): GnuTLS ignores extendedKeyUsage, Go knows no CRL.
+``answers`` says with which signal a family refuses for a cause, as weights. What is not listed in a row is answered by the row
+``*``. ``refuses`` is how readily it refuses for a cause at all (1 where not listed): GnuTLS ignores extendedKeyUsage, Go knows no
+CRL.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ OPENSSL = _alerts(
 }
 # BoringSSL, current Go and rustls: as the RFC describes the alerts, one alert for both kinds of wrong dates
 MODERN = OPENSSL | _alerts(
-    not_yet_valid=(45, 42), weak_signature=(42, 48, 43), weak_key=(42, 48, 43), wrong_eku=(43, 42, 46), wrong_key_usage=(43, 42, 46),
+    not_yet_valid=(45, 42), weak_signature=(42, 48, 43), weak_key=(42, 48, 43), wrong_eku=(43, 42, 46), wrong_key_usage=(43, 42,
+    46),
     issuer_not_ca=(48, 42, 46), path_length=(48, 42, 46), name_constraint=(42, 46, 48), critical_extension=(42, 46, 43),
     lookalike_ca=(48, 51, 42), server_clock=(45, 42), not_authorised=(49, 46, 42), server_crl=(48, 45, 46),
     signature_algorithm=(47, 40, 43),
@@ -97,7 +99,8 @@ _OR_BY_CLOSING = {"denied": 0.75, "close": 0.2, "error": 0.04, "reset": 0.01}
 # Path builders of our time sort what they get; whoever verifies link by link does not.
 _SORTS = {"chain-order": 0.03, "ca-as-leaf": 0.1}
 _OPENSSL_REFUSES = _SORTS | {"signature-algorithm": 0.6}
-_GO_REFUSES = _SORTS | {"wrong-key-usage": 0.05, "weak-key": 0.1, "revoked": 0.02, "server-crl": 0.02, "server-trust": 0.03, "server-depth": 0.02}
+_GO_REFUSES = _SORTS | {"wrong-key-usage": 0.05, "weak-key": 0.1, "revoked": 0.02, "server-crl": 0.02, "server-trust": 0.03,
+    "server-depth": 0.02}
 _JAVA_REFUSES = _SORTS | {
     "weak-signature": 0.15, "weak-key": 0.15, "server-crl": 0.4, "revoked": 0.6, "server-trust": 0.03, "server-depth": 0.2,
 }
@@ -114,31 +117,38 @@ FAMILIES: tuple[Family, ...] = (
            _MISSING_PAGE, _BY_THE_APPLICATION, _OPENSSL_REFUSES, "openssl", (r"nginx|openresty|tengine|angie",)),
     Family("gate", "an application or gateway that judges the certificate after the handshake (HTTP status, protocol error)", 0.1,
            DENIES, _MISSING_DENIED, _BY_THE_APPLICATION, _SORTS, None,
-           (r"kubernetes", r"aws-api-gateway|amazon", r"cloudflare", r"iis|microsoft", r"azure-application-gateway", r"envoy|istio")),
+           (r"kubernetes", r"aws-api-gateway|amazon", r"cloudflare", r"iis|microsoft", r"azure-application-gateway",
+           r"envoy|istio")),
     Family("node", "Node.js with rejectUnauthorized (closes without an alert)", 0.05,
            CLOSES, _STANDARD_MISSING, _BY_THE_APPLICATION, _OPENSSL_REFUSES | {"weak-key": 0.1, "server-crl": 0.6}, "openssl",
            (r"node|express",)),
     Family("closer", "a server that closes without saying why (JSSE behind a plain socket, MongoDB, .NET on Linux...)", 0.06,
            CLOSES, _MISSING_CLOSED, _OR_BY_CLOSING,
-           _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4, "server-depth": 0.3}, None, (r"mongodb", r"kestrel")),
+           _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4, "server-depth": 0.3}, None, (r"mongodb",
+               r"kestrel")),
     Family("go-classic", "Go before 1.20 or so (alert 42 for everything), as in Caddy 2.6", 0.06,
-           EVERY_42, _MISSING_42, _BY_THE_APPLICATION, _GO_REFUSES, "go", (r"caddy", r"go-http|golang", r"traefik", r"vault|consul|etcd")),
+           EVERY_42, _MISSING_42, _BY_THE_APPLICATION, _GO_REFUSES, "go", (r"caddy", r"go-http|golang", r"traefik",
+           r"vault|consul|etcd")),
     Family("go", "current Go (crypto/tls)", 0.08, MODERN | _alerts(
         wrong_eku=(42, 43), wrong_key_usage=(42, 43), issuer_not_ca=(42, 48), path_length=(42, 48), name_constraint=(42, 48),
-        critical_extension=(42, 48), weak_signature=(48, 42), weak_key=(42, 48), signature_algorithm=(42, 47, 43), not_authorised=(42, 46)),
+        critical_extension=(42, 48), weak_signature=(48, 42), weak_key=(42, 48), signature_algorithm=(42, 47, 43),
+            not_authorised=(42, 46)),
            {"1.2": {"alert:40": 0.5, "alert:42": 0.5}, "1.3": {"alert:116": 1.0}}, _BY_THE_APPLICATION, _GO_REFUSES, "go",
            (r"caddy", r"go-http|golang", r"traefik", r"vault|consul|etcd|kubernetes")),
     Family("jsse-classic", "Java up to about 17 (46 for any trust failure, 42 for none sent)", 0.04,
-           EVERY_46, _MISSING_42, _BY_THE_APPLICATION, _JAVA_REFUSES, "jsse", (r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka",)),
+           EVERY_46, _MISSING_42, _BY_THE_APPLICATION, _JAVA_REFUSES, "jsse",
+           (r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka",)),
     Family("jsse", "current Java (46 for any trust failure)", 0.05,
-           EVERY_46, _STANDARD_MISSING, _BY_THE_APPLICATION, _JAVA_REFUSES, "jsse", (r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka",)),
+           EVERY_46, _STANDARD_MISSING, _BY_THE_APPLICATION, _JAVA_REFUSES, "jsse",
+           (r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka",)),
     Family("boringssl", "BoringSSL (Envoy, gRPC, Istio)", 0.05,
            MODERN, _STANDARD_MISSING, _BY_THE_APPLICATION, _SORTS, "boringssl", (r"envoy|istio|gws|esf",)),
     Family("rustls", "rustls (linkerd, many Rust servers)", 0.03,
            MODERN | _alerts(not_yet_valid=(45,), wrong_eku=(43,), critical_extension=(42,), not_authorised=(49,)),
            {"1.2": {"alert:116": 0.9, "alert:40": 0.1}, "1.3": {"alert:116": 1.0}}, _BY_THE_APPLICATION, _RUSTLS_REFUSES, "rustls",
            (r"hyper|actix|linkerd|pingora",)),
-    Family("gnutls", "GnuTLS", 0.03, EVERY_49, {"1.2": {"alert:50": 0.6, "alert:40": 0.3, "alert:49": 0.1}, "1.3": {"alert:116": 1.0}},
+    Family("gnutls", "GnuTLS", 0.03, EVERY_49, {"1.2": {"alert:50": 0.6, "alert:40": 0.3, "alert:49": 0.1},
+        "1.3": {"alert:116": 1.0}},
            _BY_THE_APPLICATION, _GNUTLS_REFUSES, "gnutls", (r"gnutls",)),
     Family("gnutls-42", "a GnuTLS application that answers 42 or closes (OpenLDAP on Debian, Exim, CUPS)", 0.02,
            _always({"alert:42": 0.45, "close": 0.25, "alert:40": 0.1, "alert:48": 0.2}),
@@ -181,7 +191,8 @@ TYPE_ORDERS: dict[str, tuple[int, ...]] = {
     "openssl": (1, 2, 64), "go": (1, 64), "gnutls": (1, 64), "jsse": (64, 1, 2), "boringssl": (1, 64), "rustls": (1, 64),
     "nss": (1, 64, 2), "schannel": (1, 2, 64), "mbedtls": (1, 64), "wolfssl": (1, 64),
 }
+# for people
 STACK_NAMES = {
-    "openssl": "OpenSSL", "go": "Go crypto/tls", "jsse": "Java (JSSE)", "gnutls": "GnuTLS", "boringssl": "BoringSSL", "rustls": "rustls",
-    "nss": "NSS", "mbedtls": "Mbed TLS", "wolfssl": "wolfSSL", "schannel": "Windows (Schannel)",
+    "openssl": "OpenSSL", "go": "Go crypto/tls", "jsse": "Java (JSSE)", "gnutls": "GnuTLS", "boringssl": "BoringSSL",
+    "rustls": "rustls", "nss": "NSS", "mbedtls": "Mbed TLS", "wolfssl": "wolfSSL", "schannel": "Windows (Schannel)",
 }

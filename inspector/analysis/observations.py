@@ -134,15 +134,15 @@ CODE_CAUSES: dict[int, tuple[str, ...]] = {
 
 # What replies say in words: OpenSSL's, Node's, Go's, Java's, Windows' and clouds' phrases.
 WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"crl[^.<]{0,24}expired|unable_to_get_crl|unable to get (certificate )?crl|revocation (status|list)[^.<]{0,24}(unknown|expired)",
+    (r"crl[^.<]{0,24}expired|unable_to_get_crl|unable to get (certificate )?crl|revocation (status|list)[^.<]{0,24}unknown",
      ("server-crl", "self-signed", "unknown-ca", "lookalike-ca")),
     (r"not[ _-]?yet[ _-]?valid", ("not-yet-valid", "server-clock")),
     (r"revoked", ("revoked",)),
     (r"(?<!crl )(?<!crl_)(?<!crl_has_)(has |_has_)?expired", ("expired", "intermediate-expired", "server-clock")),
     (r"self[ _-]?signed[ _](cert(ificate)?[ _])?in[ _](cert(ificate)?[ _])?chain", ("unknown-ca", "lookalike-ca")),
     (r"(depth[ _]zero[ _]self|self[ _-]?signed)", ("self-signed",)),
-    (r"unable[ _]to[ _]verify[ _](the[ _])?(first|leaf)|unable[ _]to[ _]get[ _](local[ _])?issuer|could not find issuer"
-     r"|unknown[ _]authority|unable to find valid certification path|untrusted|unknown[ _]ca\b|path building failed",
+    ((r"unable[ _]to[ _]verify[ _](the[ _])?(first|leaf)|unable[ _]to[ _]get[ _](local[ _])?issuer|could not find issuer"
+     r"|unknown[ _]authority|unable to find valid certification path|untrusted|unknown[ _]ca\b|path building failed"),
      ("unknown-ca", "missing-intermediate", "lookalike-ca", "self-signed", "server-trust")),
     (r"invalid[ _]purpose|unsupported (certificate )?purpose|incompatible key usage|extended ?key ?usage|unsuitable",
      ("wrong-eku", "wrong-key-usage")),

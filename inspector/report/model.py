@@ -213,6 +213,8 @@ class DiagnosisPart(msgspec.Struct, frozen=True, kw_only=True):
     server_family: str | None = None
     server_family_confidence: float | None = None
     notes: tuple[str, ...] = ()
+    # all that the ranking was made from (``analysis.observations.Observed``): ``mtls diagnose --from`` reads it
+    observed: dict[str, Any] | None = None
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,299 @@
+"""From a ranking to what people read: the headline, the evidence for each cause, and what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from inspector.analysis import diagnosis
+from inspector.analysis.cause_texts import CAUSE_TEXTS, ask_operator
+from inspector.analysis.causes import CLOCK_TOLERANCE, SERVER_FAULTS
+from inspector.analysis.diagnosis import Candidate, Ranking
+from inspector.analysis.families import Family
+from inspector.analysis.findings import Cause, Evidence, ProbeOutcome
+from inspector.analysis.observations import HELLO, Observed, ProbeSeen
+from inspector.wire.registry import AlertDescription
+
+Side = Literal["server_rejected_client", "client_rejected_server", "network", "nobody"]
+
+SHOWN_LEAST = 0.02  # causes below this confidence are left out, beyond the first three
+SHOWN_FIRST = 3
+SHOWN_MOST = 6
+SAME = 1.6  # confidences within this factor are called a tie
+FAMILY_NAMED = 0.5
+
+PHASES = {
+    "client_flight": "in the handshake, in answer to our certificate",
+    "awaiting_verdict": "after the handshake was complete on our side",
+    "application": "in answer to the first step of the application",
+    "hello": "in answer to our ClientHello",
+    "server_flight": "in the handshake, before our certificate",
+    "resolve": "while the name was looked up",
+    "connect": "while connecting",
+    "prelude": "before TLS began",
+}
+SIGNALS = {
+    "close": "closed the connection without an alert",
+    "reset": "reset the connection without an alert",
+    "silence": "did not answer",
+    "page:missing": "answered that a client certificate is required",
+    "page:invalid": "answered that the client certificate is not valid",
+    "page:late": "answered that it could not ask for a certificate any more",
+    "denied": "answered that this client is not allowed",
+    "misdirected": "answered that this name is not served over this channel",
+    "error": "answered with an error",
+    "accepted": "accepted",
+    "plain": "spoke something that is not TLS",
+    "network": "could not be reached",
+}
+
+
+class Explained(NamedTuple):
+    """The parts of a report's diagnosis that are made from observations alone."""
+
+    side: Side
+    headline: str
+    phase: str | None
+    causes: tuple[Cause, ...]
+    probes: tuple[ProbeOutcome, ...]
+    family: str | None
+    family_confidence: float | None
+    notes: tuple[str, ...]
+
+
+def signal_words(signal: str, status: str | None = None) -> str:
+    """A signal as the end of a sentence about the server: "sent alert 45 certificate_expired"."""
+    bare = signal.removeprefix(HELLO)
+    if bare.startswith("alert:"):
+        number = int(bare.removeprefix("alert:"))
+        return f"sent alert {number} {AlertDescription(number).label}"
+    words = SIGNALS.get(bare, bare)
+    return f"{words} ({status})" if status and (bare.startswith("page:") or bare in {"denied", "error", "misdirected"}) else words
+
+
+def outcome_words(probe: ProbeSeen) -> str:
+    """A probe's outcome, as the report lists it: "accepted", "alert 48 unknown_ca", "closed..."."""
+    return signal_words(probe.signal).removeprefix("sent ")
+
+
+def _status(observed: Observed) -> str | None:
+    if observed.status is None:
+        return None
+    return f"HTTP {observed.status}" if observed.protocol == "http" else observed.status
+
+
+# ---- evidence ------------------------------------------------------------------------------------
+def _answer(cause: str, observed: Observed, family: Family, sure: float) -> Evidence:
+    words = f"the server {signal_words(observed.signal, _status(observed))}"
+    phase = PHASES.get(observed.phase or "")
+    words += f", {phase}" if phase else ""
+    likely = diagnosis.predict(cause, family, observed.signal, observed.tls)
+    best = max(diagnosis.predict(other, family, observed.signal, observed.tls) for other in diagnosis.cause_odds(observed))
+    if sure >= FAMILY_NAMED:
+        fits = "fits" if likely > 0.3 * best else "is not what to expect of it for this cause"
+        words += f"; the server looks like {family.words}, and this {fits}"
+    return Evidence(text=words, message=observed.certificate_message)
+
+
+def _trust(cause: str, observed: Observed) -> list[Evidence]:
+    if cause not in {"unknown-ca", "lookalike-ca", "missing-intermediate", "server-trust", "server-crl", "revoked", "chain-order"}:
+        return []
+    found = []
+    if observed.relation_detail:
+        found.append(Evidence(text=observed.relation_detail, message=observed.request_message))
+    if observed.key_detail:
+        found.append(Evidence(text=observed.key_detail, message=observed.certificate_message))
+    return found
+
+
+def _sent(cause: str, observed: Observed) -> list[Evidence]:
+    if cause not in {"no-certificate", "signature-algorithm"} or observed.sent is None:
+        return []
+    if observed.sent == 0:
+        why = ": none was configured" if not observed.has_credential else ""
+        if observed.scheme_fits is False:
+            why = ": the key fits none of the signature schemes that the server asked for, so TLS could not use it"
+        return [Evidence(text=f"our Certificate message was empty{why}", message=observed.certificate_message)]
+    return [Evidence(text=f"{observed.sent} certificate(s) were really sent", message=observed.certificate_message)]
+
+
+def _special(cause: str, observed: Observed) -> list[Evidence]:
+    found = [Evidence(text=text) for text in (observed.unusual if cause == "signature-algorithm" else ())]
+    if cause == "server-depth" and observed.issuers:
+        found.append(Evidence(text=f"the chain has {observed.issuers} certificate(s) between the root and yours"))
+    if cause in {"server-clock", "expired", "not-yet-valid"} and observed.clock_skew is not None:
+        skew = observed.clock_skew
+        away = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        words = "agree" if abs(skew) <= CLOCK_TOLERANCE else f"differ: the server's is {away}"
+        found.append(Evidence(text=f"the server's clock (Date of its answer) and ours {words}"))
+    if cause in observed.said:
+        found.append(Evidence(text=f"the server's own words: '{observed.said_words}'"))
+    if observed.opinion is not None and (cause in observed.opinion or cause in SERVER_FAULTS):
+        found += [Evidence(text=detail) for detail in observed.opinion_detail]
+    return found
+
+
+def _probe_evidence(cause: str, observed: Observed) -> list[Evidence]:
+    found = []
+    for probe in observed.probes:
+        expected = diagnosis.PROBES.get(probe.name)
+        if expected is None or probe.signal.startswith(HELLO):
+            continue
+        same = probe.signal == observed.signal
+        if cause in expected.accepted_if and probe.signal == "accepted":
+            text = f"with {probe.name}, the server accepted: that takes this fault away" if "over" not in probe.name else (
+                f"{probe.name}, the server accepted")
+        elif same:
+            text = f"{probe.name}: the same answer as to yours ({outcome_words(probe)})" + (
+                ", so the answer does not tell this cause from others" if expected.as_cause and expected.as_cause != cause else "")
+        else:
+            text = f"{probe.name}: another answer than to yours ({outcome_words(probe)})" + (
+                f", so yours is not refused as {_as_words(expected.as_cause)}" if expected.as_cause and expected.as_cause != cause
+                else "")
+        found.append(Evidence(text=text, probe=probe.name))
+    return found
+
+
+def _as_words(cause: str | None) -> str:
+    return {
+        "no-certificate": "one that was not sent", "self-signed": "an untrusted one", "lookalike-ca": "one of a look-alike CA",
+        "missing-intermediate": "one with a gap in its chain",
+    }.get(cause or "", "that")
+
+
+def _evidence(
+    cause: str, observed: Observed, family: Family, sure: float, findings: Mapping[str, tuple[Evidence, ...]]
+) -> tuple[Evidence, ...]:
+    found = [_answer(cause, observed, family, sure), *findings.get(cause, ()), *_sent(cause, observed), *_trust(cause, observed),
+             *_special(cause, observed), *_probe_evidence(cause, observed)]
+    if len(found) == 1 and cause not in CAUSES_THAT_SHOW:
+        found.append(Evidence(text="nothing on our side speaks against it, and nothing shows it"))
+    return tuple(found)
+
+
+CAUSES_THAT_SHOW = frozenset({"no-certificate", "self-signed", "expired", "not-yet-valid", "intermediate-expired"})
+
+
+# ---- the whole -----------------------------------------------------------------------------------
+def _cause(candidate: Candidate, evidence: tuple[Evidence, ...], family: str) -> Cause:
+    text = CAUSE_TEXTS.get(candidate.id)
+    return Cause(
+        id=candidate.id, confidence=round(candidate.confidence, 3), summary=text.summary if text else candidate.id,
+        evidence=evidence,
+        refuted_by=text.refuted_by if text else "", remedy=text.remedy if text else "", ask_operator=ask_operator(candidate.id,
+            family),
+    )
+
+
+def shown(candidates: tuple[Candidate, ...]) -> list[Candidate]:
+    """The causes worth listing: the first few, and those that are not negligible."""
+    return [
+        c for place, c in enumerate(candidates[:SHOWN_MOST])
+        if c.confidence >= SHOWN_LEAST or (place < SHOWN_FIRST and c.confidence >= 0.001)
+    ]
+
+
+def _tie(listed: list[Candidate]) -> tuple[str, ...]:
+    """A note where the first causes cannot be told apart from our side."""
+    if len(listed) < 2 or listed[0].confidence > SAME * listed[1].confidence:
+        return ()
+    tied = [c for c in listed if c.confidence * SAME >= listed[0].confidence]
+    names = ", ".join(c.id for c in tied)
+    what = "a line of the server's log, or another certificate of the same CA," if len(tied) > 1 else "a line of the server's log"
+    return (f"{names} cannot be told apart from the client's side: {what} would decide",)
+
+
+def _probe_outcomes(observed: Observed) -> tuple[ProbeOutcome, ...]:
+    return tuple(ProbeOutcome(name=p.name, outcome=outcome_words(p), changed=p.differs) for p in observed.probes)
+
+
+def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) -> Explained:
+    ranking: Ranking = diagnosis.rank(observed)
+    family, sure = ranking.families[0]
+    listed = shown(ranking.candidates)
+    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), family.name) for c in listed)
+    first = causes[0]
+    phase = PHASES.get(observed.phase or "", "")
+    headline = (
+        f"The server rejected you: it {signal_words(observed.signal, _status(observed))}{', ' + phase if phase else ''}. "
+        f"Most likely: {first.summary} ({first.confidence:.0%})"
+    )
+    notes = [*_tie(listed), *_opinion_note(observed)]
+    if sure < FAMILY_NAMED:
+        notes.append("what kind of server this is cannot be told; its answer was judged by what all known kinds do")
+    if observed.alert_lost and not observed.signal.startswith("alert:"):
+        notes.append("an alert may have been lost: the connection ended while or after we wrote")
+    return Explained("server_rejected_client", headline, observed.phase, causes, _probe_outcomes(observed), family.words,
+                     round(sure, 2), tuple(notes))
+
+
+def _opinion_note(observed: Observed) -> tuple[str, ...]:
+    """The difference between what the server did and what its own files would make OpenSSL do."""
+    if observed.opinion is None:
+        return ()
+    if not observed.opinion:
+        return (("with the CA file (and CRLs) given, OpenSSL accepts this chain, and the server refused it: it does not use these "
+                "files, or it refuses for another reason (authorisation, depth, CRLs, clock)"),)
+    return ("with the CA file (and CRLs) given, OpenSSL refuses this chain as well: " + "; ".join(observed.opinion_detail),)
+
+
+def _before_certificates(observed: Observed) -> Explained:
+    candidates = diagnosis.rank_hello(observed)
+    signal = observed.signal.removeprefix(HELLO)
+    listed = shown(candidates)
+    words = f"the server {signal_words(observed.signal)}"
+    words += f" ({observed.looks_like})" if observed.looks_like else ""
+    words += f": {observed.network_error}" if observed.network_error else ""
+    what = Evidence(text=words)
+    causes = []
+    for candidate in listed:
+        evidence = [what]
+        if candidate.id == "large-client-hello" and observed.hello_size:
+            evidence.append(Evidence(text=f"our ClientHello has {observed.hello_size} bytes", message=0))
+        evidence += [Evidence(text=f"{p.name}: {outcome_words(p)}", probe=p.name) for p in observed.probes]
+        causes.append(_cause(candidate, tuple(evidence), ""))
+    answered = signal.startswith("alert:")
+    side: Side = "server_rejected_client" if answered else "network"
+    who = "The server rejected the handshake before certificates came into it" if answered else "It never came to certificates"
+    headline = f"{who}: it {signal_words(observed.signal)}. Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
+    return Explained(side, headline, observed.phase, tuple(causes), _probe_outcomes(observed), None, None, _tie(listed))
+
+
+def _our_refusal(observed: Observed) -> Explained:
+    text = CAUSE_TEXTS["server-not-trusted"]
+    problems = observed.server_problems or ("its certificate does not verify",)
+    cause = Cause(
+        id="server-not-trusted", confidence=1.0, summary=text.summary, evidence=tuple(Evidence(text=p) for p in problems),
+        refuted_by=text.refuted_by, remedy=text.remedy,
+    )
+    headline = f"Our side rejected the server ({'; '.join(problems)}). Your certificate was not sent"
+    return Explained("client_rejected_server", headline, observed.phase, (cause,), _probe_outcomes(observed), None, None, ())
+
+
+def _nobody(observed: Observed) -> Explained:
+    notes: list[str] = []
+    if observed.verdict == "accepted":
+        sent = "your client certificate" if observed.sent else "you, without a client certificate"
+        headline = f"Nothing is wrong: the server accepted {sent}"
+        notes += [f"the server answered {_status(observed)}"] if observed.status else []
+        if observed.opinion:
+            notes.append("with the CA file (and CRLs) given, OpenSSL would refuse this chain, and the server took it: "
+                         + "; ".join(observed.opinion_detail))
+    elif observed.verdict == "not_requested":
+        headline = "The server never asked for a client certificate on this connection"
+        notes.append("some servers ask only for some paths or names: give the one that is refused (--path, --server-name)")
+    else:
+        headline = f"It cannot be told whether the server accepts you: it {signal_words(observed.signal)}"
+        notes.append("a first step of the right protocol would tell (--app, --path)")
+    return Explained("nobody", headline, observed.phase, (), _probe_outcomes(observed), None, None, tuple(notes))
+
+
+def explain(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]] | None = None) -> Explained:
+    """The diagnosis of these observations. ``findings``: evidence of what the credential shows, by cause."""
+    if observed.withheld or (observed.server_problems and observed.verdict == "undecided" and observed.sent is None):
+        return _our_refusal(observed)
+    if observed.verdict == "rejected":
+        return _rejected(observed, findings or {})
+    if observed.verdict == "undecided" and observed.signal.startswith(HELLO):
+        return _before_certificates(observed)
+    return _nobody(observed)
