@@ -12,7 +12,7 @@ class HttpReply(NamedTuple):
     version: str  # "1.1", "2"
     reason: str
     headers: tuple[tuple[str, str], ...]
-    body_bytes: int  # received, after decoding of the transfer, before decoding of the content
+    body_bytes: int | None  # received, after decoding of the transfer, before decoding of the content
     body: bytes = b""  # its beginning, at most 64 KiB
     complete: bool = True
 

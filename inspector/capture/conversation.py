@@ -22,6 +22,7 @@ from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.decoder import Decoder
 from inspector.wire.events import Side
+from inspector.wire.keylog import KeyLog
 from inspector.wire.registry import ContentType, HandshakeType
 
 PLAIN_LIMIT = 64 * 1024
@@ -165,7 +166,11 @@ class Conversation:
         other = recognise.find_records(self._text[way ^ 1]) if start in (Start.SERVER_HELLO, Start.RECORDS) else None
         if other is not None:
             begins[way ^ 1] = other
-        tls = self._tls = _Tls(connection, self._client, self._room)
+        # Without the client's random every session's secrets are tried; only the right ones open anything.
+        keylog = None if start in (Start.CLIENT_HELLO, Start.SSLV2_HELLO) else self._room.secrets.keylog()
+        tls = self._tls = _Tls(connection, self._client, self._room, keylog)
+        if start is Start.RECORDS:
+            tls.gap(self._side(way), 0, at=self._heard[0][2] - connection.opened_at)
         heard, self._heard = self._heard, []
         self._replay(tls, heard, begins)
         for text in self._text:
@@ -214,12 +219,12 @@ def _end(connection: Connection, way: int) -> tuple[str, int]:
 class _Tls:
     """The part of a conversation that is TLS: decoder, transcript, keys."""
 
-    def __init__(self, connection: Connection, client: int, room: Room) -> None:
+    def __init__(self, connection: Connection, client: int, room: Room, keylog: KeyLog | None) -> None:
         self.transcript = Transcript(None, started=connection.opened_at)
         self.phases = Phases(self.transcript)
         self.notes: list[str] = []
         self.keys = False
-        self._decoder = Decoder()
+        self._decoder = Decoder(keylog=keylog)
         self._room = room
         self._port = connection.ends[client ^ 1][1]
         self._randoms: list[bytes] = []
@@ -281,14 +286,16 @@ class _Tls:
 
     def _take(self) -> None:
         """Move what the decoder reports to the transcript; give up on records whose secrets will not come."""
-        events = self._decoder.events()
+        decoder = self._decoder
+        events = decoder.events()
         while events:
             for event in events:
                 self._event(event)
-            events = self._decoder.events()
-        if self._randoms and (self.keys or not self._room.keys_may_come or self._held > HOLD_LIMIT):
-            self._decoder.flush()
-            for event in self._decoder.events():
+            events = decoder.events()
+        settled = bool(self._randoms) and (self.keys or not self._room.keys_may_come)
+        if decoder.waiting and (settled or self._held > HOLD_LIMIT):
+            decoder.flush()
+            for event in decoder.events():
                 self._event(event)
 
     def _event(self, event: wire.WireEvent) -> None:
@@ -305,6 +312,7 @@ class _Tls:
                 return
         if self._rows:
             self._end_rows()
+        self.phases.before(event)
         self.transcript.append(event)
         self.phases.after(event)
 
@@ -343,6 +351,7 @@ class _Tls:
 
     def _stop_listening(self) -> None:
         self._listening = False
+        self._decoder.skip_data = True
         self._overheard = None
 
     def _sum_up(self, event: wire.ApplicationData | wire.OpaqueRecord) -> None:
@@ -359,5 +368,5 @@ class _Tls:
             if kind is wire.ApplicationData:
                 self.transcript.append(wire.ApplicationData(side, self._last, size, None))
             else:
-                self.transcript.append(wire.OpaqueRecord(side, self._last, ContentType.APPLICATION_DATA, size, count=count))
+                self.transcript.append(wire.OpaqueRecord(side, self._last, ContentType.APPLICATION_DATA, size, records=count))
         self._rows.clear()

@@ -27,6 +27,11 @@ class Phases:
         if _ORDER[phase] > _ORDER[self._transcript.phase]:
             self._transcript.append(PhaseEntered(at, phase))
 
+    def before(self, event: wire.WireEvent) -> None:
+        """The server's first word ends the wait for it."""
+        if event.side is Side.SERVER and self._transcript.phase is Phase.HELLO:
+            self.enter(Phase.SERVER_FLIGHT, event.at)
+
     def after(self, event: wire.WireEvent) -> None:
         """Move on because of an event that was appended."""
         phase = self._next(event)
@@ -34,8 +39,6 @@ class Phases:
             self.enter(phase, event.at)
 
     def _next(self, event: wire.WireEvent) -> Phase | None:
-        if event.side is Side.SERVER and self._transcript.phase is Phase.HELLO:
-            return Phase.SERVER_FLIGHT
         if isinstance(event, wire.Message):
             return self._message(event)
         if isinstance(event, wire.OpaqueRecord):

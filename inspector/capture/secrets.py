@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from inspector.wire.keylog import KeyLog
+
 MAX_LINE = 1024
+# Sessions whose secrets are tried on a connection whose ClientHello is not in the capture.
+MAX_TRIED = 1024
 
 
 class Secrets:
@@ -45,3 +49,9 @@ class Secrets:
         """All lines of this session."""
         known = self._lines.get(client_random)
         return known.split(b"\n") if known else []
+
+    def keylog(self) -> KeyLog | None:
+        """All secrets, to be tried one by one; None where there are too many for that."""
+        if not self._lines or len(self._lines) > MAX_TRIED:
+            return None
+        return KeyLog(line for lines in self._lines.values() for line in lines.split(b"\n"))

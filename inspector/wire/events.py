@@ -65,7 +65,7 @@ class OpaqueRecord(NamedTuple):
     """A record that could not be opened. ``content_type`` is the outer one (23 for everything protected in TLS 1.3).
 
     ``handshake`` is true for a handshake record after ChangeCipherSpec (TLS 1.2): the contract's ``encrypted_handshake``.
-    ``alert`` likewise for an alert record whose contents are encrypted (TLS 1.2). ``count`` is more than one where the reader of a
+    ``alert`` likewise for an alert record whose contents are encrypted (TLS 1.2). ``records`` is more than one where the reader of a
     long capture summed up a row of application data records; ``length`` is their sum then.
     """
 
@@ -75,7 +75,7 @@ class OpaqueRecord(NamedTuple):
     length: int
     handshake: bool = False
     alert: bool = False
-    count: int = 1
+    records: int = 1
 
 
 class NotTls(NamedTuple):
