@@ -16,6 +16,9 @@ from inspector.trace.events import CertificateError
 
 ClientVerification = str  # "none", "optional" (ask), "required" (refuse those that have none)
 
+# SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION: a resumed session would not ask for the certificate
+NO_SESSION_RESUMPTION_ON_RENEGOTIATION = 0x10000
+
 _MODES: dict[str, int] = {
     "none": SSL.VERIFY_NONE,
     "optional": SSL.VERIFY_PEER,
@@ -85,6 +88,7 @@ def _new_context(settings: ServerSettings) -> SSL.Context:
     mode = SSL.VERIFY_NONE if settings.late else _MODES[settings.verify]
     context.set_verify(mode, _strict_verify if settings.strict else _on_verify)
     context.set_session_id(b"mtls-inspector")
+    context.set_options(NO_SESSION_RESUMPTION_ON_RENEGOTIATION)
     context.set_keylog_callback(_on_secret)
     if settings.verify != "none":
         _name_authorities(context, settings)
