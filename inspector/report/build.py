@@ -10,11 +10,10 @@ from inspector import __version__
 from inspector.analysis import client_auth as auth
 from inspector.analysis import flights
 from inspector.analysis.findings import Cause
-from inspector.der import certificate as der_certificate
-from inspector.plan import HandshakePlan
 from inspector.report import model
-from inspector.report.certificates import authorities_part, certificate_part, chain_part, rfc3339
+from inspector.report.certificates import authorities_part, chain_part
 from inspector.report.facts import fact
+from inspector.report.judgements import fit_of, verification_of
 from inspector.report.network import network_part, report_error, spoke_tls
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
@@ -93,7 +92,7 @@ def _opaque_parts(transcript: Transcript) -> tuple[model.OpaquePart, ...]:
         records = [r for r in transcript.all(wire.OpaqueRecord) if r.side is side and not r.handshake and not r.alert]
         if records:
             parts.append(model.OpaquePart(
-                sender=side.value, count=sum(r.count for r in records), bytes=sum(r.length for r in records),
+                sender=side.value, count=sum(r.records for r in records), bytes=sum(r.length for r in records),
             ))
     return tuple(parts)
 
@@ -128,33 +127,6 @@ def handshake_part(transcript: Transcript, seen: flights.Flights) -> model.Hands
         messages=tuple(_message_part(index, event, clock) for index, event in enumerate(transcript.listed)),
         alerts=_alert_parts(transcript, clock),
         opaque_records=_opaque_parts(transcript),
-    )
-
-
-def _verification_errors(transcript: Transcript) -> tuple[model.VerificationErrorPart, ...]:
-    return tuple(
-        model.VerificationErrorPart(
-            depth=error.depth, code=error.code, name=error.name,
-            subject=der_certificate.parse(error.certificate).title if error.certificate else None,
-        )
-        for error in dict.fromkeys(transcript.all(ev.CertificateError))
-    )
-
-
-def verification_part(transcript: Transcript, verified_at: float | None) -> model.VerificationPart | UnsetType:
-    """What OpenSSL thought of the server; absent where nobody judged it (captures, resumed sessions)."""
-    judged = transcript.last(ev.Judged)
-    errors = _verification_errors(transcript)
-    if judged is None and not errors:
-        return UNSET
-    plan = transcript.plan if isinstance(transcript.plan, HandshakePlan) else None
-    return model.VerificationPart(
-        trusted=judged.trusted if judged is not None else None,
-        host_matches=judged.host_matches if judged is not None else None,
-        errors=errors,
-        path=tuple(certificate_part(der).sha256 for der in judged.path) if judged is not None else (),
-        trust_source=plan.trust.source if plan is not None else None,
-        verified_at=rfc3339(verified_at),
     )
 
 
@@ -236,23 +208,24 @@ def build_report(
         error = report_error(where, network, transcript) or UNSET
     credential = credential if credential is not None else getattr(settings, "credential", None)
     result = next((event.result for event in reversed(transcript.all(ev.ApplicationResult))), None)
+    now = getattr(settings, "now", None) or transcript.started or None
+    seen = flights.survey(transcript)
+    fit = fit_of(seen, credential, now)
     common: dict[str, Any] = {
         "command": command, "tool": tool_part(openssl=live), "error": error, "target": _target_part(transcript), "capture": capture,
-        "network": network, "credential": credential_part(credential), "diagnosis": diagnosis, "audit": audit,
+        "network": network, "credential": credential_part(credential, fit.findings), "diagnosis": diagnosis, "audit": audit,
         "http": _http_part(result), "application": _application_part(result),
     }
     if not spoke_tls(transcript):
         return model.Report(**common)
-    seen = flights.survey(transcript)
     judged = judged if judged is not None else auth.judge(transcript)
     chain = flights.server_chain(transcript)
-    now = getattr(settings, "now", None) or transcript.started or None
     return model.Report(
         **common,
         handshake=handshake_part(transcript, seen),
         server_chain=chain_part(chain) if chain is not None else UNSET,
-        verification=verification_part(transcript, now),
-        client_auth=client_auth_part(judged),
+        verification=verification_of(transcript, now) or UNSET,
+        client_auth=client_auth_part(judged, match=fit.match, would_send=fit.would_send),
     )
 
 
