@@ -338,7 +338,7 @@ def _finished(cursor: Cursor, _: Context) -> Finished:
 
 
 def _signature(cursor: Cursor, context: Context) -> tuple[r.SignatureScheme | None, bytes]:
-    if not len(cursor):  # anonymous and PSK exchanges are not signed
+    if "anon" in context.key_exchange or "PSK" in context.key_exchange:
         return None, b""
     scheme = r.SignatureScheme(cursor.u16()) if context.version >= 0x0303 else None
     return scheme, cursor.vector(2)
@@ -371,7 +371,7 @@ def _server_key_exchange(cursor: Cursor, context: Context) -> ServerKeyExchange:
 def _client_key_exchange(cursor: Cursor, context: Context) -> ClientKeyExchange:
     kind = context.key_exchange
     identity = cursor.vector(2) if "PSK" in kind else None
-    if not len(cursor):
+    if not len(cursor) and kind.startswith(("DH_", "ECDH_")):  # the public key is in the certificate
         return ClientKeyExchange(kind, b"", identity)
     if kind.startswith("ECDH"):
         return ClientKeyExchange(kind, cursor.vector(1), identity)

@@ -16,7 +16,10 @@ from inspector.wire.registry import AlertDescription, HandshakeType
 from tests.wire.traces import FIXTURES, TRACES, Trace, decode, facts
 
 ORACLE_NAMES = {
-    "hello_retry_request": "ServerHello", "server_hello": "ServerHello", "client_hello": "ClientHello", "certificate_url": "CertificateURL",
+    "hello_retry_request": "ServerHello",
+    "server_hello": "ServerHello",
+    "client_hello": "ClientHello",
+    "certificate_url": "CertificateURL",
 }
 
 
@@ -138,7 +141,14 @@ def test_rfc8448_with_the_servers_secret_only_keeps_the_clients_flight_closed() 
     from_client = [e.type.label for e in events if isinstance(e, Message) and e.side is Side.CLIENT]
     from_server = [e.type.label for e in events if isinstance(e, Message) and e.side is Side.SERVER]
     assert from_client == ["client_hello"]
-    assert from_server == ["server_hello", "encrypted_extensions", "certificate_request", "certificate", "certificate_verify", "finished"]
+    assert from_server == [
+        "server_hello",
+        "encrypted_extensions",
+        "certificate_request",
+        "certificate",
+        "certificate_verify",
+        "finished",
+    ]
 
 
 @pytest.mark.parametrize("name", ["illustrated-tls/tls12", "illustrated-tls/tls13", "illustrated-tls/tls13-aes128"])
@@ -151,7 +161,9 @@ def test_illustrated_sessions_hold_ping_and_pong(name: str) -> None:
 def test_ca_names_of_a_request_are_shown_in_order_and_whole(version: str) -> None:
     trace = TRACES[f"generated-ca-names/{version}-ca-names"]
     request = next(
-        e.value for e in decode(trace.chunks, trace.keylog) if isinstance(e, Message) and e.type == HandshakeType.CERTIFICATE_REQUEST
+        e.value
+        for e in decode(trace.chunks, trace.keylog)
+        if isinstance(e, Message) and e.type == HandshakeType.CERTIFICATE_REQUEST
     )
     names = [authority["name"] for authority in m.fields(request)["certificate_authorities"]]
     assert request.authorities_bytes == 260
@@ -161,18 +173,25 @@ def test_ca_names_of_a_request_are_shown_in_order_and_whole(version: str) -> Non
 
 def test_renegotiation_shows_the_late_request() -> None:
     trace = TRACES["go-crypto-tls/Client-TLSv12-RenegotiateOnce"]
-    requests = [e for e in decode(trace.chunks, trace.keylog) if isinstance(e, Message) and e.type == HandshakeType.CERTIFICATE_REQUEST]
+    requests = [
+        e for e in decode(trace.chunks, trace.keylog) if isinstance(e, Message) and e.type == HandshakeType.CERTIFICATE_REQUEST
+    ]
     assert [(e.encrypted, e.late) for e in requests] == [(True, True)]
 
 
 def test_a_message_that_cannot_be_opened_after_change_cipher_spec_is_an_encrypted_handshake() -> None:
     events = decode(TRACES["go-crypto-tls/Server-TLSv12-ClientAuthRequestedAndGiven"].chunks)
-    assert [(e.side, e.length) for e in events if isinstance(e, OpaqueRecord) and e.handshake] == [(Side.CLIENT, 64), (Side.SERVER, 64)]
+    assert [(e.side, e.length) for e in events if isinstance(e, OpaqueRecord) and e.handshake] == [
+        (Side.CLIENT, 64),
+        (Side.SERVER, 64),
+    ]
 
 
 def test_a_plain_alert_is_decoded() -> None:
     alerts = [e for e in decode(TRACES["go-crypto-tls/Server-TLSv13-ALPN-NoMatch"].chunks) if isinstance(e, Alert)]
-    assert [(a.level, AlertDescription(a.description).label, a.encrypted) for a in alerts] == [(2, "no_application_protocol", False)]
+    assert [(a.level, AlertDescription(a.description).label, a.encrypted) for a in alerts] == [
+        (2, "no_application_protocol", False)
+    ]
 
 
 def test_one_direction_alone_is_decoded() -> None:

@@ -79,8 +79,13 @@ GO = [f"go-crypto-tls/{path.name.removesuffix('.flows.txt')}" for path in sorted
 TRACES = {
     name: Trace(name)
     for name in (
-        *GO, "rfc8448/section6", "illustrated-tls/tls12", "illustrated-tls/tls13", "illustrated-tls/tls13-aes128",
-        "generated-ca-names/tls12-ca-names", "generated-ca-names/tls13-ca-names",
+        *GO,
+        "rfc8448/section6",
+        "illustrated-tls/tls12",
+        "illustrated-tls/tls13",
+        "illustrated-tls/tls13-aes128",
+        "generated-ca-names/tls12-ca-names",
+        "generated-ca-names/tls13-ca-names",
     )
 }
 
