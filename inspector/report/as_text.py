@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from inspector.analysis import reference
 from inspector.report.layout import Page
-from inspector.report.model import AlertPart, CertificatePart, MessagePart, Report
+from inspector.report.model import AlertPart, ApplicationPart, CertificatePart, HttpPart, MessagePart, Report
 from inspector.report.outcome import headline
 
 ARROWS = {"client": "->", "server": "<-"}
@@ -45,16 +45,18 @@ def _steps(page: Page, report: Report, verbose: bool, explain: bool) -> None:
     if handshake is UNSET:
         return
     page.heading("Steps" + " " * 7 + "-> you, <- server; milliseconds, bytes")
-    steps: list[MessagePart | AlertPart] = [*handshake.messages, *handshake.alerts]
+    answers = [part for part in (report.http, report.application) if part is not UNSET]
+    steps: list[MessagePart | AlertPart | HttpPart | ApplicationPart] = [*handshake.messages, *handshake.alerts, *answers]
     explained: set[str] = set()
     for step in sorted(steps, key=lambda step: step.at_ms or 0.0):
         if isinstance(step, AlertPart):
             _alert(page, step, explain)
-        else:
+        elif isinstance(step, MessagePart):
             _message(page, report, step, verbose, explain and _first_time(step, explained))
+        else:
+            _application(page, step, explain)
     for opaque in handshake.opaque_records:
         _step_line(page, None, opaque.sender, "(not opened)", str(opaque.bytes), f"{opaque.count} encrypted records", 0)
-    _application(page, report, explain)
 
 
 def _first_time(step: MessagePart, explained: set[str]) -> bool:
@@ -82,16 +84,27 @@ def _message(page: Page, report: Report, step: MessagePart, verbose: bool, expla
         _fields(page, step.fields, 11)
 
 
-def _fields(page: Page, value: Any, indent: int) -> None:
-    """Nested values, one a line; long hex and base64 wrap."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, item in pairs:
-        lead = " " * indent + (f"{name}:" if isinstance(value, dict) else "-")
-        if isinstance(item, (dict, list, tuple)) and item and not _is_flat(item):
-            page.lines.append(page.style(lead.rstrip(), None) if isinstance(value, dict) else lead)
+def _fields(page: Page, value: Any, indent: int, bullet: str = "") -> None:
+    """Nested values, one a line; entries of a list begin with a dash."""
+    if not isinstance(value, dict):
+        for item in value:
+            if _is_nested(item):
+                _fields(page, item, indent + 2, bullet="- ")
+            else:
+                page.hang(" " * indent + "-", _flat(item), indent + 2)
+        return
+    for name, item in value.items():
+        lead = " " * (indent - len(bullet)) + bullet + f"{name}:"
+        bullet = ""
+        if _is_nested(item):
+            page.hang(lead, "", 0)
             _fields(page, item, indent + 2)
         else:
             page.hang(lead, _flat(item), indent + 4)
+
+
+def _is_nested(item: Any) -> bool:
+    return isinstance(item, (dict, list, tuple)) and bool(item) and not _is_flat(item)
 
 
 def _is_flat(item: Any) -> bool:
@@ -116,14 +129,13 @@ def _alert(page: Page, alert: AlertPart, explain: bool) -> None:
         page.line(meaning, indent=11, style="dim")
 
 
-def _application(page: Page, report: Report, explain: bool) -> None:
-    http, application = report.http, report.application
-    if http is not UNSET:
-        size = "" if http.body_bytes is None else f", {http.body_bytes} bytes of body"
-        _step_line(page, None, "server", "http", "", f"HTTP/{http.version} {http.status}{size}", 0)
-    elif application is not UNSET:
-        _step_line(page, None, "server", application.protocol, "", application.summary, 0)
-    if explain and (http is not UNSET or application is not UNSET):
+def _application(page: Page, step: HttpPart | ApplicationPart, explain: bool) -> None:
+    if isinstance(step, HttpPart):
+        size = "" if step.body_bytes is None else f", {step.body_bytes} bytes of body"
+        _step_line(page, step.at_ms, "server", "http", "", f"HTTP/{step.version} {step.status}{size}", 0)
+    else:
+        _step_line(page, step.at_ms, "server", step.protocol, "", step.summary, 0)
+    if explain:
         page.line(reference.EXPLAIN_APPLICATION, indent=11, style="dim")
 
 

@@ -157,17 +157,21 @@ def credential_part(credential: Any, findings: tuple[Any, ...] = ()) -> model.Cr
     return model.CredentialPart(source=credential.source, chain=chain, key=chain[0].key if chain else None, findings=findings)
 
 
-def _http_part(result: Any) -> model.HttpPart | UnsetType:
+def _http_part(result: Any, at_ms: float | None) -> model.HttpPart | UnsetType:
     reply = getattr(result, "http", None)
     if reply is None:
         return UNSET
-    return model.HttpPart(status=reply.status, version=reply.version, headers=tuple(reply.headers), body_bytes=reply.body_bytes)
+    return model.HttpPart(
+        status=reply.status, version=reply.version, headers=tuple(reply.headers), body_bytes=reply.body_bytes, at_ms=at_ms,
+    )
 
 
-def _application_part(result: Any) -> model.ApplicationPart | UnsetType:
+def _application_part(result: Any, at_ms: float | None) -> model.ApplicationPart | UnsetType:
     if result is None or getattr(result, "http", None) is not None:
         return UNSET
-    return model.ApplicationPart(protocol=result.protocol, accepted=result.accepted, status=result.status, summary=result.summary)
+    return model.ApplicationPart(
+        protocol=result.protocol, accepted=result.accepted, status=result.status, summary=result.summary, at_ms=at_ms,
+    )
 
 
 def _target_part(transcript: Transcript) -> model.TargetPart | UnsetType:
@@ -207,14 +211,15 @@ def build_report(
         where = str(transcript.plan.road.target)
         error = report_error(where, network, transcript) or UNSET
     credential = credential if credential is not None else getattr(settings, "credential", None)
-    result = next((event.result for event in reversed(transcript.all(ev.ApplicationResult))), None)
+    last = transcript.last(ev.ApplicationResult)
+    result, at_ms = (last.result, _Clock(transcript)(last.at)) if last is not None else (None, None)
     now = getattr(settings, "now", None) or transcript.started or None
     seen = flights.survey(transcript)
     fit = fit_of(seen, credential, now)
     common: dict[str, Any] = {
         "command": command, "tool": tool_part(openssl=live), "error": error, "target": _target_part(transcript), "capture": capture,
         "network": network, "credential": credential_part(credential, fit.findings), "diagnosis": diagnosis, "audit": audit,
-        "http": _http_part(result), "application": _application_part(result),
+        "http": _http_part(result, at_ms), "application": _application_part(result, at_ms),
     }
     if not spoke_tls(transcript):
         return model.Report(**common)

@@ -77,8 +77,7 @@ def _certificate_request(message: m.CertificateRequest) -> str:
 
 
 def _certificate_verify(message: m.CertificateVerify) -> str:
-    with_scheme = f" with {message.scheme.label}" if message.scheme is not None else ""
-    return f"proves possession of the private key{with_scheme}"
+    return f"signed with {message.scheme.label}" if message.scheme is not None else "signed"
 
 
 def _server_key_exchange(message: m.ServerKeyExchange) -> str:

@@ -193,6 +193,7 @@ class HttpPart(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     headers: tuple[tuple[str, str], ...]
     body_bytes: int | None
+    at_ms: float | None = None
 
 
 class ApplicationPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +203,7 @@ class ApplicationPart(msgspec.Struct, frozen=True, kw_only=True):
     accepted: bool | None
     status: str | None
     summary: str
+    at_ms: float | None = None
 
 
 class DiagnosisPart(msgspec.Struct, frozen=True, kw_only=True):
