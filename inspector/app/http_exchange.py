@@ -92,6 +92,13 @@ class Exchanges:
     def go_on(self) -> None:
         """Send the body although no "100 Continue" came (RFC 9110, 10.1.1: a client should not wait without end)."""
 
+    def abandon(self, error: str) -> Outcome | None:
+        """The exchange that was begun and did not come to its end, as far as it came; None where all of them did."""
+        if not self._done:
+            self._over(error)
+        last = self.outcomes[-1] if self.outcomes else None
+        return last if last is not None and (last.error or last.reply is None or not last.reply.complete) else None
+
     @property
     def result(self) -> AppResult:
         """The last exchange's; of one that is not over, as far as it came."""
@@ -163,8 +170,9 @@ class Exchanges:
             except CodingError as exc:
                 self._fail(str(exc))
                 return
-        if self._limits.body is not None and self._body_bytes >= self._limits.body:
-            self._over(None)
+        if self._limits.body is not None and self._body_bytes >= self._limits.body + self._limits.strict:
+            strict = self._limits.strict and self._body_bytes > self._limits.body
+            self._over(f"the body is longer than {self._limits.body} bytes" if strict else None)
 
     def _trailers(self, headers: Headers) -> None:
         self._trailing = headers

@@ -65,13 +65,14 @@ class Request(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much of a response is taken. ``body`` bytes on the wire end the exchange; None: no end."""
+    """How much of a response is taken. ``body`` bytes on the wire end the exchange (None: no end), ``strict``: as an error."""
 
     head: int = 300 * 1024
     headers: int = 5000
     interim: int = 20
     body: int | None = None
     decoded: int | None = None
+    strict: bool = False
 
 
 NO_LIMITS = Limits()

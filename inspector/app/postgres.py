@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Generator
 
 from inspector.app.result import AppResult
-from inspector.app.talk import PeerBroke, Script, Want, text_of
+from inspector.app.talk import PeerBroke, PeerEnded, Script, Want, text_of
 
 PROTOCOL_3_0 = 196608
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 MESSAGE_LIMIT = 64 * 1024
+AUTHENTICATED = "AuthenticationOk"
 
 # Authentication requests, by their number: what each says of the certificate (they all come after TLS and pg_hba took us in)
 AUTHENTICATION = {
@@ -36,33 +38,51 @@ def starttls() -> Script:
 
 
 def startup(user: str, database: str | None = None) -> Script:
-    """Log in as ``user`` as far as it goes without a password."""
+    """Log in as ``user`` as far as it goes without a password.
+
+    AuthenticationOk is not the last word: only then the server looks whether such a user and database exist.
+    """
     pairs = ["user", user, "database", database or user, "application_name", "mtls-inspector"]
     body = struct.pack("!I", PROTOCOL_3_0) + b"".join(text.encode() + b"\0" for text in pairs) + b"\0"
     send = struct.pack("!I", len(body) + 4) + body
+    logged_in: AppResult | None = None
     while True:
-        head = yield Want(send, 5)
+        try:
+            kind, message = yield from _message(send)
+        except PeerEnded:
+            if logged_in is None:
+                raise
+            return logged_in
         send = b""
-        kind, length = head[:1], struct.unpack("!I", head[1:])[0]
-        if not 4 <= length <= MESSAGE_LIMIT:
-            raise PeerBroke(f"a message of {length} bytes")
-        message = yield Want(b"", length - 4)
-        if kind == b"R":
-            return (yield from _authentication(message))
         if kind == b"E":
             return _error(message)
-        if kind not in (b"N", b"v"):  # NoticeResponse, NegotiateProtocolVersion
+        if kind == b"Z":  # ReadyForQuery
+            yield Want(b"X\0\0\0\4", 0)  # Terminate
+            return logged_in or AppResult("postgres", True, True, "ReadyForQuery", "logged in")
+        if kind == b"R":
+            result = _authentication(message)
+            if result.status != AUTHENTICATED:
+                return result
+            logged_in = result
+        elif kind not in (b"N", b"v", b"S", b"K"):  # NoticeResponse, NegotiateProtocolVersion, ParameterStatus, BackendKeyData
             raise PeerBroke(f"message type {kind!r} in answer to StartupMessage")
 
 
-def _authentication(message: bytes) -> Script:
+def _message(send: bytes) -> Generator[Want, bytes, tuple[bytes, bytes]]:
+    """The type and the body of the next message, after sending ``send``."""
+    head = yield Want(send, 5)
+    kind, length = head[:1], struct.unpack("!I", head[1:])[0]
+    if not 4 <= length <= MESSAGE_LIMIT:
+        raise PeerBroke(f"a message of {length} bytes")
+    return kind, (yield Want(b"", length - 4))
+
+
+def _authentication(message: bytes) -> AppResult:
     if len(message) < 4:
         raise PeerBroke("an authentication request without a number")
     number = struct.unpack("!I", message[:4])[0]
     what = AUTHENTICATION.get(number, f"asks for authentication method {number}")
-    if number == 0:
-        yield Want(b"X\0\0\0\4", 0)  # Terminate
-    return AppResult("postgres", True, True, "AuthenticationOk" if number == 0 else f"Authentication {number}", what)
+    return AppResult("postgres", True, True, AUTHENTICATED if number == 0 else f"Authentication {number}", what)
 
 
 def _error(message: bytes) -> AppResult:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import click
 
-from inspector.cli import trust
+from inspector.cli import road_options, trust
 from inspector.errors import UsageError
 from inspector.plan import Timeouts, TlsVersion
 from inspector.session.settings import Settings
@@ -90,7 +90,7 @@ def credential_options(command: F) -> F:
 
 def settings_options(command: F) -> F:
     """Add the options for credential, trust, connection and the application's first step."""
-    return _decorate(command, CREDENTIAL_OPTIONS + TRUST_OPTIONS + CONNECTION_OPTIONS + APPLICATION_OPTIONS)
+    return _decorate(command, CREDENTIAL_OPTIONS + TRUST_OPTIONS + CONNECTION_OPTIONS + road_options.OPTIONS + APPLICATION_OPTIONS)
 
 
 def output_options(command: F) -> F:
@@ -178,7 +178,7 @@ def settings_from(target_text: str, options: dict[str, Any]) -> Settings:
         raise UsageError("--tls-min is above --tls-max", hint="swap them, or give only one")
     server_name = options["server_name"]
     url_paths = (target.url_path,) if target.url_path else ()
-    return Settings(
+    settings = Settings(
         target=target,
         credential=credential_source.credential_from_options(
             target, options["cert"], options["key"], options["pfx"], options["passphrase_env"], options["passphrase_file"],
@@ -204,3 +204,4 @@ def settings_from(target_text: str, options: dict[str, Any]) -> Settings:
         now=time.time(),
         keep_records=bool(options.get("pcapng")),
     )
+    return road_options.with_road(settings, options)
