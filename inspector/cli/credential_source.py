@@ -101,10 +101,17 @@ def _folder(path: str) -> tuple[list[str], list[str], str]:
 
 
 def _mode(path: str) -> int:
+    """The permission bits of a file, without those that a folder above it keeps others from using."""
     try:
-        return stat.S_IMODE(os.stat(path).st_mode)
+        whole = os.path.realpath(path)
+        mode = stat.S_IMODE(os.stat(whole).st_mode)
+        while (above := os.path.dirname(whole)) != whole:
+            whole = above
+            bits = os.stat(whole).st_mode
+            mode &= ~(0o070 if not bits & 0o010 else 0) & ~(0o007 if not bits & 0o001 else 0)
     except OSError:
         return 0
+    return mode
 
 
 def read_file(path: str) -> bytes:

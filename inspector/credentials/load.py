@@ -191,7 +191,7 @@ FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[str, bytes, Content
 
 def assemble(contents: Contents) -> Credential:
     """Choose leaf, key and chain. Raises CredentialError where they do not make a credential."""
-    names = " and ".join(dict.fromkeys(contents.files)) or "the input"
+    names = source_of(contents).replace(" + ", " and ") or "the input"
     if not contents.keys:
         raise _without_key(names, contents)
     if not contents.certificates:
@@ -204,9 +204,15 @@ def assemble(contents: Contents) -> Credential:
     others = tuple(dict.fromkeys(c.der for c in contents.certificates if c.der not in chain))
     origin = Origin(
         contents.formats[0] if len(set(contents.formats)) == 1 else "+".join(dict.fromkeys(contents.formats)),
-        tuple(contents.files), tuple(contents.encryption), contents.modes, others, tuple(contents.notes),
+        tuple(contents.files), tuple(contents.encryption), key_file_modes(contents), others, tuple(contents.notes),
     )
     return Credential(source_of(contents), chain, key.key, origin)
+
+
+def key_file_modes(contents: Contents) -> tuple[int, ...]:
+    """The permission bits of each file, 0 for those without a private key."""
+    holders = {found.file for found in contents.keys}
+    return tuple(mode if file in holders else 0 for file, mode in zip(contents.files, contents.modes, strict=False))
 
 
 def source_of(contents: Contents) -> str:
