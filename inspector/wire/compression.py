@@ -12,7 +12,7 @@ MAX_UNPACKED = 1 << 20
 def _zlib(packed: bytes, limit: int) -> bytes:
     unpacker = zlib.decompressobj()
     body = unpacker.decompress(packed, limit)
-    if not unpacker.eof or unpacker.unused_data:
+    if len(body) < limit and (not unpacker.eof or unpacker.unused_data):
         raise ValueError("the stream does not end with the data")
     return body
 

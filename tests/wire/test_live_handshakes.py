@@ -96,7 +96,10 @@ def test_late_secrets_and_single_bytes_change_nothing(version: int, suite: str, 
 
 
 def test_renegotiation_inside_encryption_is_opened() -> None:
-    pair = pair_of(V12, "ECDHE-RSA-AES128-SHA256", "rsa-2048")
+    client = context(SSL.TLS_METHOD, "rsa-2048", version=V12, suite="ECDHE-RSA-AES128-SHA256")
+    server = context(SSL.TLS_METHOD, "rsa-2048", version=V12, suite="ECDHE-RSA-AES128-SHA256", options=SSL.OP_NO_TICKET)
+    server.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    pair = Pair(client, server)
     pair.until_quiet()
     pair.server.renegotiate()
     pair.until_quiet()
