@@ -45,7 +45,9 @@ MY_DENIED = my(2, b"\xff\x15\x04#28000Access denied for user")
 
 # protocol, settings, answers in turn, accepted, status
 CASES = [
-    ("postgres", {}, [pg(b"R", b"\0\0\0\0")], True, "AuthenticationOk"),
+    ("postgres", {}, [pg(b"R", b"\0\0\0\0") + pg(b"S", b"a\0b") + pg(b"K", b"\0" * 8) + pg(b"Z", b"I")], True, "AuthenticationOk"),
+    ("postgres", {}, [pg(b"R", b"\0\0\0\0") + pg_error(b"28000", b"role \"mallory\" does not exist")], False, "28000"),
+    ("postgres", {}, [pg(b"R", b"\0\0\0\0") + pg_error(b"3D000")], True, "3D000"),
     ("postgres", {}, [pg(b"R", b"\0\0\0\x0aSCRAM-SHA-256\0\0")], True, "Authentication 10"),
     ("postgres", {}, [pg(b"N", b"\0") + pg_error(b"28000", b"connection requires a valid client certificate")], False, "28000"),
     ("postgres", {}, [pg_error(b"28P01")], False, "28P01"),
