@@ -89,6 +89,10 @@ def _product_factor(family: Family, product: str | None) -> float:
     return 3.0 if any(re.search(p, product, re.IGNORECASE) for p in family.products) else 0.35
 
 
+# families that speak HTTP and nothing else
+HTTP_ONLY = frozenset({"nginx"})
+
+
 def family_priors(observed: Observed) -> dict[str, float]:
     """How likely each family is before its answers are looked at; they add up to 1."""
     stacks = stack_likelihoods(observed)
@@ -97,6 +101,8 @@ def family_priors(observed: Observed) -> dict[str, float]:
     for family in FAMILIES:
         fits = 0.4 * max(best, 0.1) if family.stack is None else stacks[family.stack]
         found[family.name] = family.prior * max(fits, 0.005) * _product_factor(family, observed.product)
+        if family.name in HTTP_ONLY and observed.protocol not in {"http", "none"}:
+            found[family.name] *= 0.02
     total = sum(found.values())
     return {name: weight / total for name, weight in found.items()}
 
