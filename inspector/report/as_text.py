@@ -172,7 +172,7 @@ def _pair(page: Page, label: str, text: str, **style: Any) -> None:
     page.hang(f"  {label}", text, LABEL_COLUMN, **style)
 
 
-def _verification(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:
+def _verification(page: Page, report: Report, verbose: bool, _: bool) -> None:
     part = report.verification
     if part is UNSET:
         return
@@ -183,7 +183,7 @@ def _verification(page: Page, report: Report, _verbose: bool, _explain: bool) ->
     name = report.target.server_name or report.target.host if report.target is not UNSET else "the name"
     host = {True: f"matches {name}", False: f"DOES NOT MATCH {name}", None: "not checked"}[part.host_matches]
     _pair(page, "name", host, style="warn" if part.host_matches is False else None)
-    if part.host_explained:
+    if part.host_explained and (verbose or part.host_matches is False):
         _pair(page, "", part.host_explained)
     for error in part.errors:
         subject = f" ({error.subject})" if error.subject else ""
@@ -191,9 +191,9 @@ def _verification(page: Page, report: Report, _verbose: bool, _explain: bool) ->
         for more in (error.summary, error.remedy):
             if more:
                 _pair(page, "", more)
-    if part.second_opinion:
+    if part.second_opinion and verbose:
         _pair(page, "also", part.second_opinion)
-    findings(page, part.findings)
+    findings(page, [finding for finding in part.findings if verbose or finding.severity != "info"])
 
 
 def findings(page: Page, found: Any) -> None:

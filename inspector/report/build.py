@@ -229,7 +229,7 @@ def build_report(
         **common,
         handshake=handshake_part(transcript, seen),
         server_chain=chain_part(chain) if chain is not None else UNSET,
-        verification=verification_of(transcript, now) or UNSET,
+        verification=verification_of(transcript, now or 0.0) or UNSET,
         client_auth=client_auth_part(judged, match=fit.match, would_send=fit.would_send),
     )
 

@@ -4,14 +4,14 @@ the matter with it, and what is the matter with the server's chain.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from inspector.analysis import chain as chains
-from inspector.analysis import hostname, x509_errors
+import msgspec
+
+from inspector.analysis import verification
 from inspector.analysis.findings import Finding, MatchRule, WouldSend
-from inspector.analysis.flights import Flights, server_chain
+from inspector.analysis.flights import Flights
 from inspector.credentials.model import Credential
-from inspector.der import certificate as der_certificate
 from inspector.plan import HandshakePlan
 from inspector.report.certificates import certificate_part, rfc3339
 from inspector.report.model import VerificationErrorPart, VerificationPart
@@ -44,38 +44,27 @@ def fit_of(seen: Flights, credential: Credential | None, now: float | None) -> F
     return Fit(match.match(asked, credential), emulate.would_send(asked, credential, now), findings)
 
 
-def _errors(transcript: Transcript) -> tuple[VerificationErrorPart, ...]:
-    parts = []
-    for error in dict.fromkeys(transcript.all(ev.CertificateError)):
-        meaning = x509_errors.meaning(error.code)
-        parts.append(VerificationErrorPart(
-            depth=error.depth, code=error.code, name=error.name, summary=meaning.summary, remedy=meaning.remedy,
-            subject=der_certificate.parse(error.certificate).title if error.certificate else None,
-        ))
-    return tuple(parts)
-
-
-def _host_explained(chain: tuple[bytes, ...], plan: Any, matches: bool | None) -> str | None:
-    if matches is not False or not chain or not plan.verify_name:
-        return None
-    return hostname.explain(der_certificate.parse(chain[0]), plan.verify_name).text
-
-
-def verification_of(transcript: Transcript, verified_at: float | None) -> VerificationPart | None:
-    """What OpenSSL thought of the server, in words too; None where nobody judged it (captures, resumed sessions)."""
-    judged, errors = transcript.last(ev.Judged), _errors(transcript)
-    if judged is None and not errors:
+def verification_of(transcript: Transcript, now: float) -> VerificationPart | None:
+    """What is thought of the server, as of ``now``; None where it showed no certificate and nobody judged it (resumed sessions)."""
+    judged = transcript.last(ev.Judged)
+    found = verification.of_transcript(transcript, now)
+    if found is None and judged is None:
         return None
     plan = transcript.plan if isinstance(transcript.plan, HandshakePlan) else None
-    chain = server_chain(transcript) or ()
-    trusted, matches, path = (judged.trusted, judged.host_matches, judged.path) if judged is not None else (None, None, ())
-    return VerificationPart(
-        trusted=trusted,
-        host_matches=matches,
-        errors=errors,
-        path=tuple(certificate_part(der).sha256 for der in path),
+    part = VerificationPart(
+        trusted=judged.trusted if judged is not None else None,
+        host_matches=judged.host_matches if judged is not None else None,
+        errors=(),
+        path=tuple(certificate_part(der).sha256 for der in judged.path) if judged is not None else (),
         trust_source=plan.trust.source if plan is not None else None,
-        verified_at=rfc3339(verified_at),
-        host_explained=_host_explained(chain, plan, matches) if plan is not None else None,
-        findings=chains.findings_of(chains.shape_of(chain, path), trusted) if chain else (),
+        verified_at=rfc3339(now),
+    )
+    if found is None:
+        return part
+    return msgspec.structs.replace(
+        part,
+        errors=tuple(VerificationErrorPart(**error._asdict()) for error in found.errors),
+        host_explained=found.host.text if found.host is not None else None,
+        second_opinion=found.second,
+        findings=found.findings,
     )
