@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -39,10 +40,18 @@ class Cursor:
         return int.from_bytes(self.take(size), "big")
 
     def u8(self) -> int:
-        return self._number(1)
+        pos = self.pos
+        if pos >= self.end:
+            self.fail("1 bytes expected, 0 left")
+        self.pos = pos + 1
+        return self.data[pos]
 
     def u16(self) -> int:
-        return self._number(2)
+        pos = self.pos
+        if pos + 2 > self.end:
+            self.fail(f"2 bytes expected, {self.end - pos} left")
+        self.pos = pos + 2
+        return self.data[pos] << 8 | self.data[pos + 1]
 
     def u24(self) -> int:
         return self._number(3)
@@ -59,11 +68,14 @@ class Cursor:
 
     def vector(self, prefix: int) -> bytes:
         """An opaque vector with a length of ``prefix`` bytes before it."""
-        return self.take(self._number(prefix))
+        return self.take(self._length(prefix))
+
+    def _length(self, prefix: int) -> int:
+        return self.u16() if prefix == 2 else self.u8() if prefix == 1 else self._number(prefix)
 
     def sub(self, prefix: int, where: str = "") -> Cursor:
         """A cursor over the body of a vector; this one moves behind it."""
-        size = self._number(prefix)
+        size = self._length(prefix)
         start = self.pos
         if start + size > self.end:
             self.fail(f"length {size}, but {self.end - start} bytes left")
@@ -87,7 +99,7 @@ class Cursor:
         if (self.end - self.pos) % 2:
             self.fail("an odd number of bytes in a list of two-byte values")
         raw = self.rest()
-        return tuple(kind(raw[i] << 8 | raw[i + 1]) for i in range(0, len(raw), 2))
+        return tuple(map(kind, struct.unpack(f">{len(raw) // 2}H", raw)))
 
     def u8s(self, kind: Callable[[int], T]) -> tuple[T, ...]:
         """One-byte numbers until this cursor is used up."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from inspector.errors import MalformedMessage
@@ -262,6 +263,10 @@ def parse_value(kind: ExtensionType, data: bytes, place: Place) -> Any:
     return value
 
 
+REMEMBERED_BYTES = 128
+_remembered = lru_cache(maxsize=1024)(parse_value)
+
+
 def read_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
     """An extension block with its two-byte length (RFC 8446, Section 4.2)."""
     block = cursor.sub(2, "extensions")
@@ -269,7 +274,9 @@ def read_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
     while block.pos < block.end:
         kind = ExtensionType(block.u16())
         data = block.vector(2)
-        found.append(Extension(kind, data, parse_value(kind, data, place)))
+        # peers of one kind send the same short extensions over and over
+        value = _remembered(kind, data, place) if len(data) <= REMEMBERED_BYTES else parse_value(kind, data, place)
+        found.append(Extension(kind, data, value))
     return tuple(found)
 
 
