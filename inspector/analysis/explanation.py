@@ -141,8 +141,7 @@ def _probe_evidence(cause: str, observed: Observed) -> list[Evidence]:
             continue
         same = probe.signal == observed.signal
         if cause in expected.accepted_if and probe.signal == "accepted":
-            text = f"with {probe.name}, the server accepted: that takes this fault away" if "over" not in probe.name else (
-                f"{probe.name}, the server accepted")
+            text = f"{probe.name}: accepted, so this is what was wrong"
         elif same:
             text = f"{probe.name}: the same answer as to yours ({outcome_words(probe)})" + (
                 ", so the answer does not tell this cause from others" if expected.as_cause and expected.as_cause != cause else "")

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from inspector.analysis import reference
+from inspector.report.diagnosis_text import diagnosis_section, headline_of
 from inspector.report.layout import Page
 from inspector.report.model import AlertPart, ApplicationPart, CertificatePart, HttpPart, MessagePart, Report
 from inspector.report.outcome import headline
@@ -33,11 +34,18 @@ def render(
     """
     page = Page(width, color=color)
     word, sentence, style = headline(report)
+    if report.diagnosis:
+        sentence = headline_of(report.diagnosis) or sentence
     page.hang(f"{word} ", sentence, 2, lead_style=style)
     if not quiet:
         for section in SECTIONS:
             section(page, report, verbose, explain)
     return page.text()
+
+
+def _diagnosis(page: Page, report: Report, verbose: bool, _: bool) -> None:
+    if report.diagnosis:
+        diagnosis_section(page, report.diagnosis, verbose=verbose)
 
 
 def _steps(page: Page, report: Report, verbose: bool, explain: bool) -> None:
@@ -281,4 +289,4 @@ def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
 
 
 Section = Callable[[Page, Report, bool, bool], None]
-SECTIONS: tuple[Section, ...] = (_steps, _server_chain, _verification, _client_auth, _credential, _connection)
+SECTIONS: tuple[Section, ...] = (_diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection)

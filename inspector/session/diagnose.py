@@ -398,16 +398,11 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
             observed = yield from _probe_hello(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
     explained = explain(observed, _evidence_of(facts.findings))
-    return _with_facts(build_report("diagnose", transcript, settings, diagnosis=diagnosis_part(explained, observed)), facts)
-
-
-def _with_facts(report: Report, facts: Facts) -> Report:
-    """The report with the credential's findings and the match in it, where it has none of its own."""
-    if isinstance(report.credential, msgspec.Struct) and facts.findings:
-        report = msgspec.structs.replace(report, credential=msgspec.structs.replace(report.credential, findings=facts.findings))
-    if isinstance(report.client_auth, msgspec.Struct) and facts.match:
-        report = msgspec.structs.replace(report, client_auth=msgspec.structs.replace(report.client_auth, match=facts.match))
-    return report
+    report = build_report("diagnose", transcript, settings, diagnosis=diagnosis_part(explained, observed), judged=facts.auth)
+    if not isinstance(report.credential, msgspec.Struct):
+        return report
+    # those that were judged with what the server is believed to trust
+    return msgspec.structs.replace(report, credential=msgspec.structs.replace(report.credential, findings=facts.findings))
 
 
 # ---- without network -----------------------------------------------------------------------------
