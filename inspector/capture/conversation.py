@@ -80,6 +80,15 @@ class Conversation:
         self._start: Start | None = None
         self._tls: _Tls | None = None
 
+    def skip(self) -> None:
+        """Take no more of this connection, and say so at once, so that no later one waits for its end."""
+        if self.wants:
+            self.wants = False
+            self._heard.clear()
+            self._text[0].clear()
+            self._text[1].clear()
+            self._room.finished(None, self._connection.stream)
+
     # --- tcp.Listener ---
 
     def data(self, way: int, data: bytes, at: float) -> None:
@@ -100,11 +109,9 @@ class Conversation:
             self._starts[way].clear()
 
     def finished(self, connection: Connection) -> None:
-        self._text[0].clear()
-        self._text[1].clear()
         tls = self._tls
         if tls is None:
-            self._room.finished(None, connection.stream)
+            self.skip()
             return
         transcript = tls.finish(connection, self._client or 0)
         client = self._client or 0
@@ -126,10 +133,7 @@ class Conversation:
         if found is not None:
             self._begin(way, *found)
         elif len(text) > PLAIN_LIMIT:
-            self.wants = False
-            self._heard.clear()
-            self._text[0].clear()
-            self._text[1].clear()
+            self.skip()
 
     def _find(self, way: int) -> tuple[int, Start] | None:
         """Where TLS begins in what this side sent, by its hello; or anywhere in a connection whose beginning is missing."""

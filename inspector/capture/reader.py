@@ -61,10 +61,8 @@ class Reader:
 
     def _listen(self, connection: Any) -> Conversation:
         conversation = Conversation(connection, self._room)
-        if self._wanted is not None and connection.stream != self._wanted:
-            conversation.wants = False
-        if self._port is not None and self._port not in (connection.ends[0][1], connection.ends[1][1]):
-            conversation.wants = False
+        if self._wanted not in (None, connection.stream) or self._port not in (None, connection.ends[0][1], connection.ends[1][1]):
+            conversation.skip()
         return conversation
 
     def __iter__(self) -> Iterator[tuple[int, Captured | None]]:

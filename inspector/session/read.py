@@ -1,0 +1,333 @@
+"""``mtls read``: reports on the TLS connections of a capture, in the order of their first packets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from inspector.analysis import flights
+from inspector.analysis.client_auth import ClientAuth, judge
+from inspector.app.overheard import FirstAnswer
+from inspector.capture.conversation import Captured
+from inspector.capture.reader import Reader
+from inspector.credentials.model import Credential
+from inspector.plan import Trust
+from inspector.report import build
+from inspector.report.certificates import rfc3339
+from inspector.report.model import CapturePart, NetworkPart, Peer, Report, VerificationPart
+from inspector.report.network import network_part, report_error, spoke_tls
+from inspector.report.outcome import OF_VERDICT, ExitCode
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+from inspector.wire import events as wire
+from inspector.wire.events import Side
+from inspector.wire.messages import ClientHello, EncryptedExtensions, ServerHello
+from inspector.wire.registry import AlertDescription, AlertLevel
+
+# Rows and lines that wait for an earlier connection are kept on disk beyond this size.
+SPOOL = 8 << 20
+MAX_VERIFIED = 4096
+
+
+class Options(NamedTuple):
+    """What to read of a capture, and what to hold it against."""
+
+    keylog: Iterable[bytes] = ()
+    stream: int | None = None
+    port: int | None = None
+    trust: Trust | None = None  # None: chains are not verified
+    credential: Credential | None = None  # what the client is believed to use
+    diagnose: bool = False
+
+
+class Row(NamedTuple):
+    """One line of the table of connections. Text of peers is in it as it came: escape it."""
+
+    stream: int
+    client: str
+    server: str
+    server_name: str
+    version: str
+    verdict: str
+    alert: str
+    code: ExitCode
+
+
+class Connection(NamedTuple):
+    """One TLS connection of the capture, judged. Its report is made when it is asked for."""
+
+    captured: Captured
+    auth: ClientAuth | None
+    row: Row
+
+
+class Reading:
+    """Reads a capture once. ``connections`` gives them in the order in which they end; ``ordered`` puts things in order."""
+
+    def __init__(self, file: BinaryIO, name: str, options: Options) -> None:
+        self._options = options
+        self._reader = Reader(
+            file, name, keylog=options.keylog, stream=options.stream, port=options.port, overhear=_first_answer,
+        )
+        self._verifier = Verifier(options.trust) if options.trust is not None else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was wrong with the capture as a whole; complete once it was read."""
+        return self._reader.notes
+
+    @property
+    def packets(self) -> int:
+        return self._reader.packets
+
+    @property
+    def streams(self) -> int:
+        return self._reader.streams
+
+    def connections(self) -> Iterator[tuple[int, Connection | None]]:
+        """``(stream, Connection)`` as they end; None for TCP connections without TLS, so that nobody waits for them."""
+        for stream, captured in self._reader:
+            yield stream, _judged(captured) if captured is not None else None
+
+    def report(self, connection: Connection) -> Report:
+        """The report on one connection: the same as of a live run, with what only a capture has."""
+        captured, transcript = connection.captured, connection.captured.transcript
+        if self._verifier is not None:
+            self._verifier.verify(transcript)
+        network = _network(transcript)
+        error: Any = msgspec.UNSET
+        if not spoke_tls(transcript):
+            error = report_error(_text(captured.server), network, transcript) or msgspec.UNSET
+        report = build.build_report(
+            "read", transcript, error=error, judged=connection.auth, credential=self._options.credential,
+            capture=CapturePart(
+                stream=captured.stream, client=_peer(captured.client), server=_peer(captured.server), notes=captured.notes,
+            ),
+            diagnosis=self._diagnosis(connection),
+        )
+        return self._completed(report, transcript, network)
+
+    def _diagnosis(self, connection: Connection) -> Any:
+        if not self._options.diagnose or connection.auth is None:
+            return msgspec.UNSET
+        from inspector.session import diagnose
+
+        return diagnose.from_transcript(connection.captured.transcript, self._options.credential)
+
+    def _completed(self, report: Report, transcript: Transcript, network: NetworkPart) -> Report:
+        """With the network as the capture shows it, and the verification's time and trust."""
+        changes: dict[str, Any] = {"network": network}
+        part = report.verification
+        if isinstance(part, VerificationPart) and self._verifier is not None:
+            changes["verification"] = msgspec.structs.replace(
+                part, trust_source=self._verifier.source, verified_at=rfc3339(transcript.started),
+            )
+            changes["tool"] = build.tool_part(openssl=True)
+        return msgspec.structs.replace(report, **changes)
+
+
+def _first_answer(transcript: Transcript, port: int) -> FirstAnswer:
+    plain = b"".join(event.data for event in transcript.all(ev.Plain) if event.side is Side.SERVER)
+    alpn = None
+    for message in transcript.messages(side=Side.SERVER):
+        if isinstance(message.value, (ServerHello, EncryptedExtensions)):
+            alpn = message.value.alpn or alpn
+    return FirstAnswer(port, alpn=alpn, plain=plain)
+
+
+# --- judging ---
+
+
+def _judged(captured: Captured) -> Connection:
+    transcript = captured.transcript
+    auth = judge(transcript) if spoke_tls(transcript) else None
+    code = _code(auth, transcript)
+    hello = next((m.value for m in transcript.messages(side=Side.CLIENT) if isinstance(m.value, ClientHello)), None)
+    answer = next((m.value for m in transcript.messages(side=Side.SERVER) if isinstance(m.value, ServerHello)), None)
+    return Connection(captured, auth, Row(
+        stream=captured.stream,
+        client=_text(captured.client),
+        server=_text(captured.server),
+        server_name=(hello.server_name if hello is not None else None) or _tunnel(transcript) or "",
+        version=answer.version.label if answer is not None else "",
+        verdict=_verdict(auth, transcript, code),
+        alert=_alert(transcript),
+        code=code,
+    ))
+
+
+def _code(auth: ClientAuth | None, transcript: Transcript) -> ExitCode:
+    if auth is None:
+        return ExitCode.NO_TALK
+    if auth.verdict == "undecided" and _client_refused(transcript):
+        return ExitCode.NO
+    return OF_VERDICT[auth.verdict]
+
+
+def _client_refused(transcript: Transcript) -> bool:
+    """The client ended it with an alert: it was the client that rejected the server."""
+    return any(
+        alert.side is Side.CLIENT and alert.level != flights.WARNING and alert.description not in flights.CLOSING_ALERTS
+        for alert in transcript.all(wire.Alert)
+    )
+
+
+def _verdict(auth: ClientAuth | None, transcript: Transcript, code: ExitCode) -> str:
+    if auth is None:
+        alien = transcript.first(wire.NotTls)
+        return f"not TLS ({alien.looks_like or 'unknown'})" if alien is not None else "no answer"
+    if auth.verdict == "undecided" and code is ExitCode.NO:
+        return "client rejected server"
+    word = auth.verdict.replace("_", " ")
+    return f"{word} ({auth.rejected_by.replace('tls_', '')})" if auth.rejected_by else word
+
+
+def _alert(transcript: Transcript) -> str:
+    """The alert that tells most: the first that is no warning and no orderly end, else the first encrypted one."""
+    for alert in transcript.all(wire.Alert):
+        if alert.description not in flights.CLOSING_ALERTS and AlertLevel(alert.level).label != "warning":
+            return f"{alert.side.value}: {alert.description} {AlertDescription(alert.description).label}"
+    return ""
+
+
+def _tunnel(transcript: Transcript) -> str | None:
+    """The host that the client asked a proxy for, by an HTTP CONNECT before TLS (RFC 9110, 9.3.6)."""
+    plain = transcript.first(ev.Plain)
+    if plain is None or plain.side is not Side.CLIENT or not plain.data.startswith(b"CONNECT "):
+        return None
+    return plain.data.split(b" ", 2)[1].rpartition(b":")[0].decode("latin-1") or None
+
+
+def _peer(end: tuple[str, int]) -> Peer:
+    return Peer(host=end[0], port=end[1])
+
+
+def _text(end: tuple[str, int]) -> str:
+    return f"[{end[0]}]:{end[1]}" if ":" in end[0] else f"{end[0]}:{end[1]}"
+
+
+def _network(transcript: Transcript) -> NetworkPart:
+    """TCP was open, or there would be no bytes; the round trip only where its opening was captured."""
+    return msgspec.structs.replace(network_part(transcript), connected=True)
+
+
+# --- verification at the time of the capture ---
+
+
+class _Known(NamedTuple):
+    """An opinion, and the time within which it holds: no date of a certificate involved lies inside."""
+
+    opinion: Any
+    since: float
+    until: float
+
+
+class Verifier:
+    """Verifies servers' chains as of the time of their connection; equal chains are verified once."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self._known: dict[tuple[tuple[bytes, ...], str | None], _Known] = {}
+
+    @property
+    def source(self) -> str:
+        return self._trust.source
+
+    def verify(self, transcript: Transcript) -> None:
+        """Append OpenSSL's verdict to the transcript, where a chain of the server can be read."""
+        chain = flights.server_chain(transcript)
+        if not chain or transcript.last(ev.Judged) is not None:
+            return
+        hello = next((m.value for m in transcript.messages(side=Side.CLIENT) if isinstance(m.value, ClientHello)), None)
+        name = hello.server_name if hello is not None else None
+        opinion = self._opinion(chain, name, transcript.started)
+        if not opinion.judged:
+            return
+        errors = [error for error in opinion.errors if error.code not in HOST_MISMATCHES]
+        at = max((event.at for event in transcript.events), default=0.0)
+        for error in opinion.errors:
+            transcript.append(ev.CertificateError(at, error.depth, error.code, error.name, error.certificate))
+        matches = None if name is None else len(errors) == len(opinion.errors)
+        transcript.append(ev.Judged(at, not errors, matches, opinion.path))
+
+    def _opinion(self, chain: tuple[bytes, ...], name: str | None, now: float) -> Any:
+        known = self._known.get((chain, name))
+        if known is not None and known.since <= now < known.until:
+            return known.opinion
+        from inspector.engine.verify import verify_server
+
+        opinion = verify_server(chain, self._trust, host=name, now=now)
+        dates = _dates((*chain, *opinion.path))
+        if len(self._known) >= MAX_VERIFIED:
+            self._known.clear()
+        self._known[chain, name] = _Known(
+            opinion, max((date for date in dates if date <= now), default=float("-inf")),
+            min((date for date in dates if date > now), default=float("inf")),
+        )
+        return opinion
+
+
+# X509_V_ERR_HOSTNAME_MISMATCH, _EMAIL_MISMATCH, _IP_ADDRESS_MISMATCH
+HOST_MISMATCHES = frozenset((62, 63, 64))
+
+
+def _dates(certificates: Iterable[bytes]) -> list[float]:
+    from inspector.der.certificate import parse
+
+    read = [parse(der) for der in certificates]
+    return [date for cert in read for date in (cert.not_before, cert.not_after) if date is not None]
+
+
+# --- order ---
+
+
+class Ordered:
+    """Hands on lines in the order of their streams. What must wait is kept packed, on disk where it is much."""
+
+    def __init__(self, emit: Callable[[bytes], None]) -> None:
+        self._emit = emit
+        self._next = 0
+        self._waiting: dict[int, tuple[int, int]] = {}  # stream -> where in the spool, -1: nothing
+        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115 - lives as long as the reading
+
+    def add(self, stream: int, line: bytes) -> None:
+        """The line of a stream, empty for none."""
+        if stream != self._next:
+            self._waiting[stream] = self._keep(line)
+            return
+        self._pass(line)
+        while (place := self._waiting.pop(self._next, None)) is not None:
+            self._pass(self._kept(place))
+        if not self._waiting:
+            self._spool.seek(0)
+            self._spool.truncate()
+
+    def _pass(self, line: bytes) -> None:
+        self._next += 1
+        if line:
+            self._emit(line)
+
+    def _keep(self, line: bytes) -> tuple[int, int]:
+        if not line:
+            return 0, 0
+        start = self._spool.seek(0, 2)
+        self._spool.write(line)
+        return start, len(line)
+
+    def _kept(self, place: tuple[int, int]) -> bytes:
+        start, size = place
+        if not size:
+            return b""
+        self._spool.seek(start)
+        return self._spool.read(size)
+
+    def close(self) -> None:
+        """Hand on what is left, whatever is missing in between."""
+        for stream in sorted(self._waiting):
+            line = self._kept(self._waiting.pop(stream))
+            if line:
+                self._emit(line)
+        self._spool.close()
