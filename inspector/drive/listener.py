@@ -64,7 +64,7 @@ class Listener:
         self._on_over = on_over
         self._loop = Loop(observers)
         self._bell, self._rope = socket.socketpair()
-        self._clients = 0
+        self._visits: set[_Visit] = set()
         self._accepted = 0
         self._most = most  # clients in all, None: without end
         self._stopping = False
@@ -87,10 +87,12 @@ class Listener:
         self._sock.setblocking(False)
         self._loop.spawn(self._accept(), lambda: None)
         try:
-            while not self._stopping or (self._clients and self._most is not None):
+            while not self._stopping or (self._visits and self._most is not None):
                 self._loop.turn()
         finally:
             self._loop.interrupt()
+            for visit in list(self._visits):
+                self._left(visit)
             self._loop.shut()
             for sock in (self._sock, self._bell, self._rope):
                 sock.close()
@@ -98,7 +100,7 @@ class Listener:
     def _accept(self) -> Steps:
         while not self._stopping:
             waited: tuple[tuple[socket.socket, int], ...] = ((self._bell, READ),)
-            if self._clients < MOST_CLIENTS:
+            if len(self._visits) < MOST_CLIENTS:
                 waited = ((self._sock, READ), *waited)
             ready = yield Wait(float("inf") if len(waited) > 1 else self._loop.now() + 0.1, waited)
             if self._bell in ready:
@@ -114,15 +116,15 @@ class Listener:
             return  # it has gone again
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._clients += 1
         self._accepted += 1
         if self._most is not None and self._accepted >= self._most:
             self._stopping = True
         visit = _Visit(client, str(address[0]), int(address[1]), self._settings, self._application, self._loop)
+        self._visits.add(visit)
         self._loop.spawn(visit.steps(), lambda: self._left(visit))
 
     def _left(self, visit: _Visit) -> None:
-        self._clients -= 1
+        self._visits.discard(visit)
         if self._on_over is not None:
             self._on_over(visit.visitor)
 

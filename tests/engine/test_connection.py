@@ -67,7 +67,7 @@ def test_a_good_credential_is_accepted_by_another_binding_of_openssl(version: Tl
     {"verify_name": "127.0.0.2"},
 ], ids=["other-root", "no-root", "other-name", "other-address"])
 @pytest.mark.parametrize("credential", [CLIENT.credential(throw_away=False), None], ids=["own", "none"])
-def test_no_byte_after_the_hello_reaches_a_server_that_is_not_verified(version: TlsVersion, changes: dict, credential: object) -> None:
+def test_no_byte_after_the_hello_reaches_an_unverified_server(version: TlsVersion, changes: dict, credential: object) -> None:
     pair = begin(plan(version, credential=credential, **changes), StdlibServer(version))
     assert [1] == [flight[5] for flight in pair.sent]  # one flight: client_hello
     assert judged(pair)[2]
@@ -204,7 +204,9 @@ def test_a_key_of_another_certificate_is_found_before_connecting() -> None:
     assert "key-mismatch" == caught.value.kind
 
 
-@pytest.mark.parametrize("changes", [{"ciphers": "NONSENSE"}, {"ciphers": "TLS_NONSENSE"}, {"groups": "nonsense"}, {"sigalgs": "nonsense"}])
+@pytest.mark.parametrize("changes", [
+    {"ciphers": "NONSENSE"}, {"ciphers": "TLS_NONSENSE"}, {"groups": "nonsense"}, {"sigalgs": "nonsense"},
+])
 def test_what_openssl_does_not_know_is_wrong_usage(changes: dict) -> None:
     with pytest.raises(UsageError):
         ClientConnection(plan(**changes))
