@@ -102,6 +102,8 @@ class Speaking(Connection):
                 self.pull()
             except Over:
                 self.hand_over(conversation)
+                if conversation.done:
+                    return  # the answer is whole; that its end came with it is chance
                 conversation.receive_eof()
                 raise
 
