@@ -25,7 +25,9 @@ def test_any_fatal_alert_after_our_certificate_is_a_rejection(tls13: bool, descr
     assert verdict(asked_and_sent(tls13=tls13).alert(description).ended("server", "fin")) == ("rejected", "tls_alert")
 
 
-@pytest.mark.parametrize(("tls13", "description"), [(True, 116), (True, 42), (True, 40), (False, 40), (False, 42), (False, 50), (False, 41)])
+@pytest.mark.parametrize(
+    ("tls13", "description"), [(True, 116), (True, 42), (True, 40), (False, 40), (False, 42), (False, 50), (False, 41)],
+)
 def test_an_alert_in_answer_to_an_empty_certificate_is_a_rejection(tls13: bool, description: int) -> None:
     scene = asked_and_sent(tls13=tls13, chain=()).alert(description).ended("server", "reset")
     judged = judge(scene.transcript)
@@ -112,14 +114,14 @@ def test_a_rate_limit_decides_nothing() -> None:
 
 
 def test_a_proxy_that_fails_towards_its_own_server_did_not_refuse_us() -> None:
-    body = b"upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure " \
-           b"reason: TLS_error: CERTIFICATE_VERIFY_FAILED"
+    body = b"upstream connect error or disconnect/reset before headers. transport failure: TLS_error: CERTIFICATE_VERIFY_FAILED"
     assert verdict(completed().http(503, body)) == ("accepted", None)
 
 
 def test_being_let_in_without_a_certificate_is_acceptance() -> None:
     judged = judge(completed(chain=()).http(200).transcript)
-    assert (judged.verdict, judged.sent, judged.rests_on) == ("accepted", False, "the server answered HTTP 200, without a certificate")
+    assert (judged.verdict, judged.sent) == ("accepted", False)
+    assert judged.rests_on == "the server answered HTTP 200, without a certificate"
 
 
 @BOTH
@@ -168,7 +170,8 @@ def test_nothing_was_judged_where_we_refused_the_server() -> None:
 
 @pytest.mark.parametrize(("tls13", "when"), [(True, "post_handshake"), (False, "renegotiation")])
 def test_a_late_request_is_reported_like_an_early_one(tls13: bool, when: str) -> None:
-    scene = never_asked(tls13=tls13).data(Side.CLIENT).request(CA.subject, late=True).certificate(Side.CLIENT, ALICE.cert, late=True)
+    scene = never_asked(tls13=tls13).data(Side.CLIENT).request(CA.subject, late=True)
+    scene.certificate(Side.CLIENT, ALICE.cert, late=True)
     judged = judge(scene.alert(48).ended("server", "fin").transcript)
     assert (judged.verdict, judged.rejected_by, judged.when, judged.sent_chain) == ("rejected", "tls_alert", when, (ALICE.cert,))
 
