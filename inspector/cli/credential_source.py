@@ -16,10 +16,14 @@ from inspector.credentials.load import Input
 from inspector.errors import CredentialError, UsageError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from inspector.credentials.contents import Contents
     from inspector.credentials.model import Credential
+    from inspector.store.rules import StoredCredential
     from inspector.target import Target
 
+KEYRING_SERVICE = "mtls-inspector"
 MAX_PASSPHRASE_FILE = 64 * 1024
 
 
@@ -145,7 +149,7 @@ def passphrase_from(env: str | None = None, file: str | None = None) -> Passphra
         return _known(os.fsencode(value))
     if file:
         return _known(_first_line(file))
-    return Passphrase(_prompt, given=False)
+    return Passphrase(prompt, given=False)
 
 
 def _known(value: bytes) -> Passphrase:
@@ -160,7 +164,7 @@ def _first_line(path: str) -> bytes:
         raise _unreadable(path, exc) from exc
 
 
-def _prompt(label: str) -> bytes | None:
+def prompt(label: str) -> bytes | None:
     """Ask on the terminal; None where there is none to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
@@ -172,12 +176,74 @@ def _prompt(label: str) -> bytes | None:
 
 
 def _stored(target: Target, passphrase: Passphrase | None) -> Credential | None:
-    """What is stored for this host, None where nothing is."""
-    del target, passphrase
-    return None
+    """What is stored for this host, None where nothing is. Raises CredentialError or InputError that names the entry."""
+    from inspector.store.file import default_path, load
+
+    if target.unix_path is not None or not target.host:
+        return None
+    path = default_path()
+    if not os.path.exists(path):
+        return None
+    entry = load(path).choose(target.host, target.port)
+    if entry is None:
+        return None
+    try:
+        return load_paths(entry.paths, passphrase or passphrase_of(entry))
+    except CredentialError as exc:
+        exc.message = f"the stored credential '{entry.name}': {exc.message}"
+        exc.args = (exc.message,)
+        raise
+
+
+def passphrase_of(entry: StoredCredential) -> Passphrase:
+    """The passphrase of a stored credential, from where its entry says. Raises CredentialError."""
+    source = entry.passphrase
+    if source is None or source.kind == "prompt":
+        return Passphrase(prompt, given=False)
+    if source.kind == "keyring":
+        return _known(_from_keyring(source.value or entry.name))
+    return passphrase_from(source.value if source.kind == "env" else None, source.value if source.kind == "file" else None)
+
+
+def keyring() -> ModuleType:
+    """The keyring library. Raises UsageError where it is not installed."""
+    try:
+        import keyring
+    except ImportError as exc:
+        raise UsageError("the keyring library is not installed", hint="pip install 'mtls-inspector[keyring]'") from exc
+    return keyring
+
+
+def _from_keyring(user: str) -> bytes:
+    library = keyring()
+    try:
+        value = library.get_password(KEYRING_SERVICE, user)
+    except library.errors.KeyringError as exc:
+        raise CredentialError("the keyring cannot be read", kind="passphrase-needed", hint="unlock it and try again") from exc
+    if value is None:
+        raise CredentialError(
+            f"the keyring holds no passphrase for '{user}'", kind="passphrase-needed",
+            hint=f"store it with: keyring set {KEYRING_SERVICE} '{user}'",
+        )
+    return str(value).encode()
 
 
 def stored_authorities(target: Target) -> tuple[tuple[str, bytes], ...]:
-    """The CA certificates that are stored and switched on for this host: (name, DER)."""
-    del target
-    return ()
+    """The CA certificates that are stored and switched on for this host: (name, DER). Raises InputError."""
+    from inspector.store.file import default_path, load
+
+    path = default_path()
+    if target.unix_path is not None or not os.path.exists(path):
+        return ()
+    found: list[tuple[str, bytes]] = []
+    for authority in load(path).authorities:
+        if authority.on and authority.covers(target.host, target.port):
+            found += [(authority.name, der) for der in read_authorities(authority.file)]
+    return tuple(found)
+
+
+def read_authorities(path: str) -> tuple[bytes, ...]:
+    """The certificates of a stored CA's file, DER. Raises InputError."""
+    from inspector.cli.trust import read_authorities as read
+
+    return read(path)

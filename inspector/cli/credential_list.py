@@ -1,0 +1,143 @@
+"""The tables of ``mtls credentials``: what is kept, until when it is valid, and which rule is for a host."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from inspector.errors import InspectorError
+from inspector.report.escape import terminal
+
+if TYPE_CHECKING:
+    from inspector.store.rules import Store, StoredCredential
+
+DAY = 86400.0
+
+
+def _date(moment: float | None) -> str:
+    import datetime as dt
+
+    if moment is None:
+        return "unknown"
+    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d")
+
+
+def _remark(moment: float | None, now: float) -> str:
+    if moment is None:
+        return ""
+    days = int((moment - now) // DAY)
+    return "expired" if moment < now else f"{days} day{'s' if days != 1 else ''} left" if days < 60 else ""
+
+
+def _leaf(entry: StoredCredential) -> tuple[str | None, float | None, str]:
+    """Subject and expiry of a stored credential as far as they can be read without a passphrase, and what is wrong."""
+    from inspector.cli.credential_source import Passphrase, contents_of
+    from inspector.credentials.load import assemble
+    from inspector.der.certificate import parse
+
+    try:
+        # whatever needs a passphrase stays closed: listing asks nobody
+        credential = assemble(contents_of(entry.paths, Passphrase(lambda _label: None, given=True)))
+    except InspectorError as exc:
+        found = _certificate_only(entry) if exc.kind == "passphrase-needed" else None
+        return (found[0], found[1], "") if found else (None, None, exc.message)
+    leaf = parse(credential.leaf)
+    return leaf.title, leaf.not_after, ""
+
+
+def _certificate_only(entry: StoredCredential) -> tuple[str, float | None] | None:
+    """The first certificate of a PEM file whose key is encrypted."""
+    from inspector.cli.credential_source import read_file
+    from inspector.credentials.pem import certificates
+    from inspector.der.certificate import parse
+
+    if entry.cert is None:
+        return None
+    try:
+        found = certificates(read_file(entry.cert))
+    except InspectorError:
+        return None
+    return (parse(found[0]).title, parse(found[0]).not_after) if found else None
+
+
+def rows(store: Store, now: float | None = None) -> list[dict[str, Any]]:
+    """One row a credential, ready for JSON."""
+    now = now or time.time()
+    out = []
+    for entry in store.credentials:
+        subject, not_after, problem = _leaf(entry)
+        out.append({
+            "name": entry.name, "host": str(entry.pattern), "files": entry.paths,
+            "passphrase": str(entry.passphrase) if entry.passphrase else None,
+            "subject": subject, "expires": _date(not_after) if not_after is not None else None,
+            "remark": problem or _remark(not_after, now),
+        })
+    return out
+
+
+def authority_rows(store: Store, now: float | None = None) -> list[dict[str, Any]]:
+    """One row a stored CA file, ready for JSON; of several certificates the one that expires first counts."""
+    from inspector.cli.credential_source import read_authorities
+    from inspector.der.certificate import parse
+
+    now = now or time.time()
+    out = []
+    for entry in store.authorities:
+        problem, found = "", []
+        try:
+            found = [parse(der) for der in read_authorities(entry.file)]
+        except InspectorError as exc:
+            problem = exc.message
+        first = min((c.not_after for c in found if c.not_after is not None), default=None)
+        out.append({
+            "name": entry.name, "on": entry.on, "hosts": list(map(str, entry.patterns)), "file": entry.file,
+            "subjects": [c.title for c in found], "expires": _date(first) if first is not None else None,
+            "remark": problem or _remark(first, now),
+        })
+    return out
+
+
+def _grid(headers: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in (headers, *lines)) for column in range(len(headers))]
+    padded = (("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))) for row in (headers, *lines))
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def table(entries: list[dict[str, Any]]) -> str:
+    """The rows for people."""
+    return _grid(("NAME", "HOST", "EXPIRES", "SUBJECT", "PASSPHRASE", "REMARK"), [
+        tuple(terminal(str(row[key] or "-")) for key in ("name", "host", "expires", "subject", "passphrase",
+        "remark")) for row in entries
+    ])
+
+
+def authority_table(entries: list[dict[str, Any]]) -> str:
+    """The rows for people."""
+    lines = []
+    for row in entries:
+        more = f" and {len(row['subjects']) - 1} more" if len(row["subjects"]) > 1 else ""
+        subject = row["subjects"][0] + more if row["subjects"] else "-"
+        cells = (
+            row["name"], "on" if row["on"] else "off", ", ".join(row["hosts"]) or "all", row["expires"] or "-", subject,
+            row["remark"] or "-",
+        )
+        lines.append(tuple(map(terminal, cells)))
+    return _grid(("NAME", "STATE", "HOSTS", "EXPIRES", "SUBJECT", "REMARK"), lines)
+
+
+def explanation(store: Store, host: str, port: int) -> str:
+    """Every rule, hit or miss and why, and the CAs."""
+    lines = [f"{terminal(host)}, port {port}"]
+    rules = store.explain(host, port)
+    for rule in rules:
+        mark = "SENT" if rule.chosen else "hit" if rule.ruling.hit else "miss"
+        less = " (a more specific entry, or an earlier one as specific, comes first)" if rule.ruling.hit and not rule.chosen else ""
+        name, pattern = terminal(rule.credential.name), terminal(str(rule.credential.pattern))
+        lines.append(f"  {mark:4}  {name}: {pattern}: {terminal(rule.ruling.why)}{less}")
+    if not any(rule.chosen for rule in rules):
+        lines.append("  no credential is kept for it" if rules else "  nothing is kept")
+    for authority in store.authorities:
+        covered = authority.covers(host, port)
+        state = "trusted" if authority.on and covered else "off" if covered else "not for this host"
+        lines.append(f"  CA {terminal(authority.name)}: {state}")
+    return "\n".join(lines)
