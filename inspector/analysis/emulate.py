@@ -76,8 +76,8 @@ def java(name: bytes) -> bytes | None:
     return repr([sorted((a.oid, _java_value(a)) for a in rdn) for rdn in rdns]).encode()
 
 
-def dotnet(name: bytes) -> bytes | None:
-    """Equal for names that .NET formats to the same string: string types do not count, case does."""
+def as_written(name: bytes) -> bytes | None:
+    """Equal for names that are formatted to the same string: string types do not count, case does."""
     try:
         rdns = names.read_name(name)
     except DerError:
@@ -181,6 +181,10 @@ def _digital_signature(case: Case) -> Ruling | None:
     return Ruling(False, f"keyUsage is there and lacks digitalSignature ({', '.join(usage) or 'nothing'})")
 
 
+def _digital_signature_tls12(case: Case) -> Ruling | None:
+    return None if case.request.tls13 else _digital_signature(case)
+
+
 def _in_date(case: Case) -> Ruling | None:
     if case.now is None or case.leaf.valid_at(case.now) is not False:
         return None
@@ -220,15 +224,18 @@ CLIENTS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _purpose(preference=True),
         ),
     ),
-    ("GnuTLS (gnutls-cli)", (_scheme(_GNUTLS_KEYS), _digital_signature, _names_ignored)),
+    ("GnuTLS (gnutls-cli)", (_scheme(_GNUTLS_KEYS), _digital_signature_tls12, _names_ignored)),
     ("GnuTLS (library)", (_scheme(_GNUTLS_KEYS), _digital_signature, _BYTES)),
-    ("NSS", (_scheme(_NSS_KEYS), _purpose(any_counts=False), _BYTES)),
+    (
+        "NSS",
+        (_scheme(_NSS_KEYS), _purpose(any_counts=False), _digital_signature, _listed(as_written, "as NSS writes the names")),
+    ),
     ("Firefox", (_scheme(_NSS_KEYS), _purpose(any_counts=False), _in_date, _BYTES)),
     (
         "Chrome",
         (_scheme(_BORING_KEYS), _purpose(), _in_date, _listed(names.comparison_key, "normalised as in RFC 5280, Section 7.1")),
     ),
-    ("Schannel / .NET SslStream", (_scheme("RSA EC"), _listed(dotnet, "the names as .NET writes them"))),
+    ("Schannel / .NET SslStream", (_scheme("RSA EC"), _listed(as_written, "as .NET writes the names"))),
     (".NET HttpClient", (_scheme("RSA EC"), _purpose(any_counts=False), _digital_signature, _names_ignored)),
     ("rustls", (_scheme(_RUSTLS_KEYS, sha1=False), _names_ignored)),
     ("BoringSSL (Envoy, gRPC)", (_scheme(_BORING_KEYS), _names_ignored)),

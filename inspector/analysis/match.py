@@ -154,7 +154,7 @@ def _bytes_rule(request: Request, chain: Sequence[Certificate]) -> MatchRule | N
     difference = "; ".join(names.explain_difference(link.issuer, link.listed))
     detail = (
         f"the issuer of {_which(link.depth)} (first) equals the listed name (second) as text only: {difference}; "
-        "clients that compare bytes (Go, GnuTLS, NSS) withhold the certificate"
+        "clients that compare bytes (Go, GnuTLS, Firefox) withhold the certificate"
     )
     return MatchRule(rule="issuer-bytes", ok=False, detail=detail)
 
