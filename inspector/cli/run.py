@@ -91,6 +91,11 @@ def write(data: bytes) -> None:
         _forget_stdout()
 
 
+def write_text(text: str) -> None:
+    """Write text and a line feed to stdout, in its encoding; what that cannot hold is spelled out."""
+    write((text + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
 def _forget_stdout() -> None:
     """Point stdout at nothing, so that flushing at exit does not complain about the pipe that is gone."""
     null = os.open(os.devnull, os.O_WRONLY)
@@ -110,7 +115,7 @@ def print_report(report: Any, output: Output) -> None:
     text = render(
         report, verbose=output.verbose, explain=output.explain, quiet=output.quiet, width=output.width, color=output.color,
     )
-    write((text + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    write_text(text)
 
 
 def finish(report: Any, output: Output, code: int | None = None) -> int:

@@ -234,6 +234,21 @@ class AuditPart(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class ReferenceSection(msgspec.Struct, frozen=True, kw_only=True):
+    label: str
+    text: str
+
+
+class ReferencePart(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the reference that ``mtls explain`` prints."""
+
+    topic: str
+    id: str
+    title: str
+    sections: tuple[ReferenceSection, ...] = ()
+    references: tuple[str, ...] = ()
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One report. Parts that do not apply to the command are absent."""
 
@@ -253,3 +268,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     application: ApplicationPart | UnsetType = UNSET
     diagnosis: DiagnosisPart | UnsetType = UNSET
     audit: AuditPart | UnsetType = UNSET
+    reference: tuple[ReferencePart, ...] | UnsetType = UNSET
