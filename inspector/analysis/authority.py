@@ -7,6 +7,7 @@ the two apart.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from inspector.analysis.observations import KeyCheck, Relation
@@ -26,6 +27,7 @@ class Standing(NamedTuple):
     issuers: int
     missing: tuple[bytes, ...] = ()  # certificates that would close a gap, DER, in the order to send them
     sorted_chain: tuple[bytes, ...] = ()  # what was sent, in order, without what does not belong
+    names_differ: str = ""  # where names are equal as text and not as bytes (RFC 5280, Section 7.1), in words
 
 
 def _subject(cert: Certificate) -> bytes:
@@ -125,6 +127,22 @@ def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, 
     return any(_subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end) for ca in known)
 
 
+def _names_differ(path: list[Certificate], listed: tuple[bytes, ...]) -> str:
+    """Go, GnuTLS and NSS compare names byte for byte: a chain that holds for OpenSSL does not for them."""
+    from inspector.der.names import explain_difference
+
+    for child, parent in pairwise(path):
+        if child.issuer_der != parent.subject_der:
+            why = "; ".join(explain_difference(child.issuer_der, parent.subject_der))
+            return f"the issuer in '{child.title}' and the subject of its CA are the same text in other bytes: {why}"
+    top = path[-1].issuer_der
+    same = [name for name in listed if comparison_key(name) == comparison_key(top)]
+    if same and top not in same:
+        why = "; ".join(explain_difference(top, same[0]))
+        return f"the issuer '{path[-1].issuer}' and the name that the server lists are the same text in other bytes: {why}"
+    return ""
+
+
 def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[bytes, ...]) -> Standing:
     """Hold the chain that was sent (DER, leaf first) against the listed names (DER) and the CA certificates that are known (DER).
 
@@ -140,4 +158,5 @@ def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[b
     key_check, key_detail = _keys(path, authorities)
     relation, detail, missing = _relation(path, {comparison_key(name) for name in listed}, authorities)
     issuers = sum(1 for c in path[1:] if not c.is_self_issued) + len(missing)
-    return Standing(relation, detail, key_check, key_detail, issuers, missing, tuple(c.der for c in path if not c.is_self_issued))
+    return Standing(relation, detail, key_check, key_detail, issuers, missing, tuple(c.der for c in path if not c.is_self_issued),
+                    _names_differ(path, listed))

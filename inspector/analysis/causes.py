@@ -60,6 +60,8 @@ def _unknown_ca(o: Observed) -> State:
         return "refuted"
     if o.key_check == "lookalike":
         return "unseen"
+    if o.relation == "linked" and o.names_differ:
+        return "possible"
     return {"stranger": "shown", "unknown": "possible"}.get(o.relation, "unseen")  # type: ignore[return-value]
 
 

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from inspector.analysis import families
+from inspector.analysis import stacks
+from inspector.analysis.answers import Row
 from inspector.analysis.causes import CAUSES, HELLO_CAUSES, PATH_FAULTS, State
-from inspector.analysis.families import FAMILIES, Family, Row
+from inspector.analysis.families import FAMILIES, Family
 from inspector.analysis.observations import HELLO, Observed, ProbeSeen
 
 # What any server may answer to anything, and the share of it in each prediction.
@@ -35,6 +36,9 @@ UNHEARD_OF = 0.01  # of a signal that stands in no table
 NOT_NAMED = 0.03
 # Of a verification with the operator's own CA file: what a fault that it did not find keeps, and a hidden one that it cannot see.
 NOT_FOUND = 0.05
+
+# The reason for which a family takes a CA for unknown although its name is listed: it compares names byte for byte.
+NAMES_DIFFER = "names-differ"
 
 Weights = dict[tuple[str, str], float]  # (cause, family) -> weight
 
@@ -70,23 +74,24 @@ def _resemblance(seen: tuple[int, ...], order: tuple[int, ...]) -> float:
 def stack_likelihoods(observed: Observed) -> dict[str, float]:
     """For each TLS library, how well the CertificateRequest fits it (1: as it writes them; small: it does not)."""
     found: dict[str, float] = {}
-    for stack, orders in families.SCHEME_ORDERS.items():
+    for stack, orders in stacks.SCHEME_ORDERS.items():
         likelihood = 1.0
         if observed.schemes:
             best = max(_resemblance(observed.schemes, order) for order in orders)
             likelihood *= 0.03 + 0.97 * best**3
         if observed.types:
-            likelihood *= 1.0 if observed.types == families.TYPE_ORDERS.get(stack) else 0.25
+            likelihood *= 1.0 if observed.types == stacks.TYPE_ORDERS.get(stack) else 0.25
         found[stack] = likelihood
     return found
 
 
 def _product_factor(family: Family, product: str | None) -> float:
+    """What the Server header, the page or the protocol says for or against a family; an unknown product says nothing."""
     import re
 
-    if not product or not any(True for f in FAMILIES for pattern in f.products if re.search(pattern, product, re.IGNORECASE)):
+    if not product or not any(re.search(f.products, product, re.IGNORECASE) for f in FAMILIES):
         return 1.0
-    return 3.0 if any(re.search(p, product, re.IGNORECASE) for p in family.products) else 0.35
+    return 3.0 if re.search(family.products, product, re.IGNORECASE) else 0.35
 
 
 # families that speak HTTP and nothing else
@@ -95,11 +100,11 @@ HTTP_ONLY = frozenset({"nginx"})
 
 def family_priors(observed: Observed) -> dict[str, float]:
     """How likely each family is before its answers are looked at; they add up to 1."""
-    stacks = stack_likelihoods(observed)
-    best = max(stacks.values(), default=1.0)
+    likely = stack_likelihoods(observed)
+    best = max(likely.values(), default=1.0)
     found = {}
     for family in FAMILIES:
-        fits = 0.4 * max(best, 0.1) if family.stack is None else stacks[family.stack]
+        fits = 0.4 * max(best, 0.1) if family.stack is None else likely[family.stack]
         found[family.name] = family.prior * max(fits, 0.005) * _product_factor(family, observed.product)
         if family.name in HTTP_ONLY and observed.protocol not in {"http", "none"}:
             found[family.name] *= 0.02
@@ -196,7 +201,8 @@ def weigh(observed: Observed) -> Weights:
     weights: Weights = {}
     for family in FAMILIES:
         for cause, (odd, _) in odds.items():
-            weight = odd * priors[family.name] * family.refuses.get(cause, 1.0) * predict(cause, family, observed.signal,
+            reason = NAMES_DIFFER if cause == "unknown-ca" and observed.names_differ else cause
+            weight = odd * priors[family.name] * family.refuses.get(reason, 1.0) * predict(cause, family, observed.signal,
                 observed.tls)
             for probe in observed.probes:
                 weight *= _probe_factor(probe, cause, family, observed.tls)

@@ -101,6 +101,8 @@ def _trust(cause: str, observed: Observed) -> list[Evidence]:
     found = []
     if observed.relation_detail:
         found.append(Evidence(text=observed.relation_detail, message=observed.request_message))
+    if observed.names_differ and cause == "unknown-ca":
+        found.append(Evidence(text=observed.names_differ + "; Go, GnuTLS and NSS compare bytes, OpenSSL does not"))
     if observed.key_detail:
         found.append(Evidence(text=observed.key_detail, message=observed.certificate_message))
     return found
@@ -240,7 +242,7 @@ def _before_certificates(observed: Observed) -> Explained:
     candidates = diagnosis.rank_hello(observed)
     signal = observed.signal.removeprefix(HELLO)
     listed = shown(candidates)
-    words = f"the server {signal_words(observed.signal)}"
+    words = f"{'our side' if observed.ours else 'the server'} {signal_words(observed.signal)}"
     words += f" ({observed.looks_like})" if observed.looks_like else ""
     words += f": {observed.network_error}" if observed.network_error else ""
     what = Evidence(text=words)
@@ -251,10 +253,11 @@ def _before_certificates(observed: Observed) -> Explained:
             evidence.append(Evidence(text=f"our ClientHello has {observed.hello_size} bytes", message=0))
         evidence += [Evidence(text=f"{p.name}: {outcome_words(p)}", probe=p.name) for p in observed.probes]
         causes.append(_cause(candidate, tuple(evidence), ""))
-    answered = signal.startswith("alert:")
+    answered = signal.startswith("alert:") and not observed.ours
     side: Side = "server_rejected_client" if answered else "network"
     who = "The server rejected the handshake before certificates came into it" if answered else "It never came to certificates"
-    headline = f"{who}: it {signal_words(observed.signal)}. Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
+    it = "our side" if observed.ours else "it"
+    headline = f"{who}: {it} {signal_words(observed.signal)}. Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
     return Explained(side, headline, observed.phase, tuple(causes), _probe_outcomes(observed), None, None, _tie(listed))
 
 

@@ -76,6 +76,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     relation_detail: str = ""
     key_check: KeyCheck = "unknown"
     key_detail: str = ""
+    names_differ: str = ""  # names of our chain that are equal as text only, in words
     said: tuple[str, ...] = ()  # causes that the words of the reply fit
     said_words: str = ""
     status: str | None = None  # the application's own word: "403", "28000"
@@ -88,6 +89,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks_like: str = ""  # the protocol that spoke where TLS was expected
     network_error: str | None = None
     hello_size: int | None = None  # bytes of our ClientHello
+    ours: bool = False  # the alert is one that we sent: our side could not go on
     alert_lost: bool = False  # a write failed or a reset came after we wrote: an alert may be lost
     lowered_security: bool = False
     probes: tuple[ProbeSeen, ...] = ()

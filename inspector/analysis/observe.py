@@ -62,6 +62,14 @@ def _ending(transcript: Transcript, seen: flights.Flights) -> str:
     return "silence"
 
 
+def _our_alert(transcript: Transcript, seen: flights.Flights) -> wire.Alert | None:
+    """A fatal alert of ours in a handshake that the server did not end: our side could not go on."""
+    if seen.handshake_done or seen.fatal_alert is not None:
+        return None
+    ours = [a for a in transcript.all(wire.Alert) if a.side is Side.CLIENT and a.description not in flights.CLOSING_ALERTS]
+    return ours[0] if ours else None
+
+
 def signal_of(transcript: Transcript, auth: ClientAuth) -> str:
     """How the server answered, as ``observations`` lists the signals."""
     if auth.verdict in {"accepted", "not_requested"}:
@@ -73,7 +81,7 @@ def signal_of(transcript: Transcript, auth: ClientAuth) -> str:
     application = _application_signal(auth, seen.answer)
     if application is not None:
         return application
-    alert = auth.alert or seen.fatal_alert
+    alert = auth.alert or seen.fatal_alert or _our_alert(transcript, seen)
     signal = f"alert:{int(alert.description)}" if alert is not None else _ending(transcript, seen)
     about_certificates = auth.verdict == "rejected" or auth.requested or seen.handshake_done
     return signal if about_certificates else HELLO + signal
