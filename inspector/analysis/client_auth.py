@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from inspector.analysis import flights
+from inspector.analysis import encrypted, flights
 from inspector.analysis.flights import Flights
 from inspector.analysis.http_signatures import REFUSALS, Signature, challenge, find_signature
 from inspector.trace import events as ev
@@ -176,6 +176,16 @@ def _by_close(seen: Flights) -> Judgement | None:
     return Judgement("rejected", f"{how} {when}, without an alert", 0.75 if seen.we_spoke else 0.85, "close")
 
 
+def _by_sizes(seen: Flights) -> Judgement | None:
+    """A capture of TLS 1.3 without keys: what the sizes of the records say (``encrypted``)."""
+    if seen.transcript.plan is not None or not seen.tls13 or seen.requested is not None or seen.handshake_done:
+        return None
+    reading = encrypted.read(seen.transcript)
+    if reading is None:
+        return None
+    return Judgement(reading.verdict, reading.rests_on, reading.confidence, reading.rejected_by)
+
+
 def _by_positive_sign(seen: Flights) -> Judgement | None:
     if seen.server_data:
         return _accepted(seen, "the server sent application data", 0.9)
@@ -201,6 +211,7 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_http,
     _by_protocol,
     _by_alert,
+    _by_sizes,
     _by_close,
     _by_positive_sign,
 )

@@ -181,8 +181,20 @@ def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:
     )
 
 
+def _client_left_first(transcript: Transcript) -> bool:
+    """True where the client said goodbye before the server did (an alert that cannot be read, after Finished, is one as a rule)."""
+    for event in transcript.events:
+        if isinstance(event, wire.OpaqueRecord) and event.alert:
+            return event.side is Side.CLIENT
+        if isinstance(event, wire.Alert) and event.description == CLOSE_NOTIFY:
+            return event.side is Side.CLIENT
+    return False
+
+
 def _closed_by_server(transcript: Transcript) -> str | None:
     ended = transcript.last(ev.Ended)
+    if _client_left_first(transcript):
+        return None
     if ended is not None and ended.by != "client" and ended.how in CLOSES:
         return CLOSES[ended.how]
     if any(a.side is Side.SERVER and a.description == CLOSE_NOTIFY for a in transcript.all(wire.Alert)):

@@ -29,6 +29,7 @@ class Listener(Protocol):
     """One protocol's ear."""
 
     def receive(self, side: Side, data: bytes) -> None: ...
+    def end(self) -> None: ...
     @property
     def done(self) -> bool: ...
     @property
@@ -57,6 +58,9 @@ class _Http:
 
     def _keep(self, data: bytes) -> None:
         self._raw += data[: max(0, REPLY_KEPT - len(self._raw))]
+
+    def end(self) -> None:
+        """The connection is over: a body without a length is whole."""
 
     def _more(self, data: bytes) -> None:
         self._body += data
@@ -107,6 +111,10 @@ class Http1(_Http):
                 self._take(event)
         except h11.RemoteProtocolError as exc:
             self._fail(f"the answer is not HTTP/1.1: {exc}")
+
+    def end(self) -> None:
+        if self._connection is not None and not self.done:
+            self.receive(Side.SERVER, b"")
 
     def _begin(self) -> h11.Connection:
         """A client's machine that asked what was asked: whether a body follows depends on the method."""
@@ -252,6 +260,10 @@ class Script:
         if side is Side.SERVER and not self._talk.done:
             self._talk.receive_data(data)
 
+    def end(self) -> None:
+        if not self._talk.done:
+            self._talk.receive_eof()
+
     @property
     def done(self) -> bool:
         return self._talk.done
@@ -284,6 +296,11 @@ class FirstAnswer:
     def result(self) -> AppResult | None:
         """None where there was no answer, or none of a protocol that is known."""
         return self._listener.result if self._listener is not None else None
+
+    def end(self) -> None:
+        """The connection is over."""
+        if self._listener is not None:
+            self._listener.end()
 
     def receive(self, side: Side, data: bytes) -> None:
         """Opened application data of one side."""

@@ -40,6 +40,7 @@ class Overheard(Protocol):
     @property
     def result(self) -> Any: ...
     def receive(self, side: Side, data: bytes) -> None: ...
+    def end(self) -> None: ...
 
 
 class Captured(NamedTuple):
@@ -278,14 +279,16 @@ class _Tls:
             if not waiting:
                 self._room.waiting.pop(random, None)
         self._end_rows()
+        if self._overheard is not None and self._listening:
+            if connection.closed_by is not None:
+                self._overheard.end()
+            self._answer(self._last)
         if connection.closed_by is not None:
             by = "client" if connection.closed_by == client else "server"
             self.transcript.append(ev.Ended(
                 connection.closed_at - connection.opened_at, by, connection.closed_how, self.transcript.phase,
             ))
             self.phases.enter(Phase.CLOSED, at)
-        if self._overheard is not None and self._listening:
-            self._answer(at)
         return self.transcript
 
     def _take(self) -> None:

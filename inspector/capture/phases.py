@@ -28,9 +28,12 @@ class Phases:
             self._transcript.append(PhaseEntered(at, phase))
 
     def before(self, event: wire.WireEvent) -> None:
-        """The server's first word ends the wait for it."""
-        if event.side is Side.SERVER and self._transcript.phase is Phase.HELLO:
+        """Move on because of an event that is about to be appended: a first word, a goodbye."""
+        phase = self._transcript.phase
+        if event.side is Side.SERVER and phase is Phase.HELLO:
             self.enter(Phase.SERVER_FLIGHT, event.at)
+        elif phase is Phase.VERDICT and event.side is Side.CLIENT and isinstance(event, wire.Alert):
+            self.enter(Phase.APPLICATION, event.at)  # the client is done listening
 
     def after(self, event: wire.WireEvent) -> None:
         """Move on because of an event that was appended."""

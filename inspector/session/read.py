@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from inspector.analysis import flights
+from inspector.analysis import encrypted, flights, hostname
 from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.app.overheard import FirstAnswer
 from inspector.capture.conversation import Captured
@@ -17,7 +17,7 @@ from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build
 from inspector.report.certificates import rfc3339
-from inspector.report.model import CapturePart, NetworkPart, Peer, Report, VerificationPart
+from inspector.report.model import CapturePart, HandshakePart, NetworkPart, Peer, Report, VerificationPart
 from inspector.report.network import network_part, report_error, spoke_tls
 from inspector.report.outcome import OF_VERDICT, ExitCode
 from inspector.trace import events as ev
@@ -102,13 +102,18 @@ class Reading:
         if not spoke_tls(transcript):
             error = report_error(_text(captured.server), network, transcript) or msgspec.UNSET
         report = build.build_report(
-            "read", transcript, error=error, judged=connection.auth, credential=self._options.credential,
+            "read", transcript, error=error, judged=connection.auth, credential=self._credential(connection.auth),
             capture=CapturePart(
                 stream=captured.stream, client=_peer(captured.client), server=_peer(captured.server), notes=captured.notes,
             ),
             diagnosis=self._diagnosis(connection),
         )
         return self._completed(report, transcript, network)
+
+    def _credential(self, auth: ClientAuth | None) -> Credential | None:
+        """What the client is believed to use, else what it was seen to send: judged as a live run judges its own."""
+        sent = auth.sent_chain if auth is not None else ()
+        return self._options.credential or (Credential("the capture", sent, None) if sent else None)
 
     def _diagnosis(self, connection: Connection) -> Any:
         if not self._options.diagnose or connection.auth is None:
@@ -120,10 +125,14 @@ class Reading:
     def _completed(self, report: Report, transcript: Transcript, network: NetworkPart) -> Report:
         """With the network as the capture shows it, and the verification's time and trust."""
         changes: dict[str, Any] = {"network": network}
+        shape = encrypted.shape(transcript)
+        if shape is not None and isinstance(report.handshake, HandshakePart):
+            changes["handshake"] = msgspec.structs.replace(report.handshake, completed=shape.completed, resumed=shape.resumed)
         part = report.verification
         if isinstance(part, VerificationPart) and self._verifier is not None:
             changes["verification"] = msgspec.structs.replace(
                 part, trust_source=self._verifier.source, verified_at=rfc3339(transcript.started),
+                host_explained=_host_explained(transcript),
             )
             changes["tool"] = build.tool_part(openssl=True)
         return msgspec.structs.replace(report, **changes)
@@ -169,7 +178,7 @@ def _code(auth: ClientAuth | None, transcript: Transcript) -> ExitCode:
 
 def _client_refused(transcript: Transcript) -> bool:
     """The client ended it with an alert: it was the client that rejected the server."""
-    return any(
+    return encrypted.client_refused(transcript) or any(
         alert.side is Side.CLIENT and alert.level != flights.WARNING and alert.description not in flights.CLOSING_ALERTS
         for alert in transcript.all(wire.Alert)
     )
@@ -214,6 +223,19 @@ def _network(transcript: Transcript) -> NetworkPart:
     return msgspec.structs.replace(network_part(transcript), connected=True)
 
 
+def _asked_name(transcript: Transcript) -> str | None:
+    """The name that the client asked for (SNI), which the certificate should hold."""
+    hello = next((m.value for m in transcript.messages(side=Side.CLIENT) if isinstance(m.value, ClientHello)), None)
+    return hello.server_name if hello is not None else None
+
+
+def _host_explained(transcript: Transcript) -> str | None:
+    from inspector.der.certificate import parse
+
+    chain, name = flights.server_chain(transcript), _asked_name(transcript)
+    return hostname.explain(parse(chain[0]), name).text if chain and name else None
+
+
 # --- verification at the time of the capture ---
 
 
@@ -241,8 +263,7 @@ class Verifier:
         chain = flights.server_chain(transcript)
         if not chain or transcript.last(ev.Judged) is not None:
             return
-        hello = next((m.value for m in transcript.messages(side=Side.CLIENT) if isinstance(m.value, ClientHello)), None)
-        name = hello.server_name if hello is not None else None
+        name = _asked_name(transcript)
         opinion = self._opinion(chain, name, transcript.started)
         if not opinion.judged:
             return
