@@ -160,6 +160,8 @@ def _one_host(group: list[tuple[str, str | None]], options: dict[str, Any]) -> i
     finally:
         for sink in sinks:
             sink.close()
+        for errand in errands:
+            getattr(errand.request.body, "close", lambda: None)()
     return _finish(result, settings, options, output)
 
 
@@ -172,7 +174,7 @@ def _finish(result: Any, settings: Settings, options: dict[str, Any], output: ru
         _write_receipt(options["receipt"], result, options)
     if output.json:
         run.print_report(report, output)
-    elif output.verbose or (code and not result.outcomes and not output.quiet):
+    elif output.verbose or (code and not output.quiet):
         _report_to_stderr(report, output)
     if report.error:
         run.tell_error(report.error.message, report.error.hint)

@@ -6,7 +6,7 @@ import mimetypes
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, BinaryIO
 from urllib.parse import quote_plus
 
@@ -39,7 +39,10 @@ class FileBody:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.size = os.fstat(file.fileno()).st_size if file.seekable() else None
+        self.size: int | None = None
+        if file.seekable():
+            self.size = file.seek(0, os.SEEK_END)
+            file.seek(0)
 
     def read(self, limit: int, /) -> bytes:
         # a pipe hands out what it has; a file is read whole pieces at a time
@@ -51,6 +54,10 @@ class FileBody:
         self._file.seek(0)
         return True
 
+    def close(self) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+
 
 class PartsBody:
     """A body of several parts, each bytes or a file, one after the other."""
@@ -60,7 +67,7 @@ class PartsBody:
         self.size: int | None = sum(len(part) if isinstance(part, bytes) else _size(part) for part in parts)
         self._pieces = self._walk()
 
-    def _walk(self) -> Iterator[bytes]:
+    def _walk(self) -> Generator[bytes, None, None]:
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part
@@ -75,6 +82,9 @@ class PartsBody:
     def restart(self) -> bool:
         self._pieces = self._walk()
         return True
+
+    def close(self) -> None:
+        self._pieces.close()
 
 
 def _size(path: str) -> int:
