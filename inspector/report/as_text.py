@@ -27,10 +27,13 @@ MARK = {True: "ok", False: "NO", None: "?"}
 
 def render(
     report: Report, *, verbose: bool = False, explain: bool = False, quiet: bool = False, width: int = 100, color: bool = False,
+    only: frozenset[str] = frozenset(),
 ) -> str:
     """The text of a report, without a line feed at the end.
 
-    ``explain`` adds a sentence to each step, ``verbose`` every field of every message, ``quiet`` leaves only the headline.
+    ``explain`` adds a sentence to each step, ``verbose`` every field of every message, ``quiet`` leaves only the headline. ``only``
+    names the sections that are wanted ("diagnosis", "steps", "server_chain", "verification", "client_auth", "credential",
+    "connection"); empty: all.
     """
     page = Page(width, color=color)
     word, sentence, style = headline(report)
@@ -39,7 +42,8 @@ def render(
     page.hang(f"{word} ", sentence, 2, lead_style=style)
     if not quiet:
         for section in SECTIONS:
-            section(page, report, verbose, explain)
+            if not only or section.__name__.removeprefix("_") in only:
+                section(page, report, verbose, explain)
     return page.text()
 
 
