@@ -22,7 +22,7 @@ from OpenSSL import SSL, crypto
 
 from inspector.credentials.model import Credential
 from inspector.engine import beneath
-from inspector.engine.context import trust_in
+from inspector.engine.context import present, trust_in
 from inspector.errors import InputError
 from inspector.plan import TlsVersion, Trust
 
@@ -141,23 +141,17 @@ def _client_context(rules: _Rules) -> SSL.Context:
 
 @lru_cache(maxsize=16)
 def _server_context(rules: _Rules) -> SSL.Context:
-    certificate, key = _own_identity()
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.use_certificate(certificate)
-    context.use_privatekey(key)
+    present(context, _own_identity())
     return _prepare(context, rules)
 
 
 @lru_cache(maxsize=1)
-def _own_identity() -> tuple[crypto.X509, crypto.PKey]:
+def _own_identity() -> Credential:
     """A throw-away certificate for the server side that judges clients. Nobody looks at it."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
     from inspector.credentials.mint import authority
 
-    minted = authority("verification in memory")
-    key = minted.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return crypto.load_certificate(crypto.FILETYPE_ASN1, minted.cert), crypto.load_privatekey(crypto.FILETYPE_ASN1, key)
+    return authority("verification in memory").credential()
 
 
 class _Judge:
