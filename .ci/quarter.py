@@ -24,9 +24,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for place, server in enumerate(servers):
             out = Path(folder) / f"{server}.jsonl"
-            subprocess.run([sys.executable, str(score), "--mtls", str(mtls), "--servers", server, "--faults",
-                            ",".join(faults[place % 4::4]), "--jobs", "2", "--out", str(out)],
-                           check=True, timeout=LIMIT_SECONDS, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                [
+                    sys.executable,
+                    str(score),
+                    "--mtls",
+                    str(mtls),
+                    "--servers",
+                    server,
+                    "--faults",
+                    ",".join(faults[place % 4 :: 4]),
+                    "--jobs",
+                    "2",
+                    "--out",
+                    str(out),
+                ],
+                check=True,
+                timeout=LIMIT_SECONDS,
+                stdout=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+            )
             own = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
             cells += [cell for cell in own if cell.get("fault")]
             print(f"{server:22} {sum(cell['right'] for cell in own):3} of {len(own):3} right", flush=True)
@@ -37,9 +54,14 @@ def main() -> None:
         print(f"{mark:14} {share:.1%} of {len(judged)}")
         if share < least:
             missed.append(f"{mark} {share:.1%} is below {least:.0%}")
-    broken = [f"{cell['server']} {cell['tls']} {cell['fault']}: {', '.join(cell['failures'])}" for cell in cells if cell["failures"]]
-    wrong = [f"{c['server']} TLS {c['tls']} {c['fault']}: {c['truth']}, said {c['said']['verdict']} {c['said']['causes'][:3]}"
-             for c in cells if not c["right"]]
+    broken = [
+        f"{cell['server']} {cell['tls']} {cell['fault']}: {', '.join(cell['failures'])}" for cell in cells if cell["failures"]
+    ]
+    wrong = [
+        f"{c['server']} TLS {c['tls']} {c['fault']}: {c['truth']}, said {c['said']['verdict']} {c['said']['causes'][:3]}"
+        for c in cells
+        if not c["right"]
+    ]
     print("\n".join(wrong))
     if missed or broken:
         sys.exit("\n".join(missed + broken))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from inspector.analysis.findings import CheckResult
+
+Enforcement = Literal["ENFORCED", "BYPASSABLE", "NOT_ENFORCED", "NOT_DETERMINED"]
 
 RULES_VERSION = "2026.11"
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -56,7 +59,7 @@ def _open(check: CheckResult | None) -> bool:
     return check is not None and check.status == "finding" and check.severity in ("critical", "high", "medium")
 
 
-def enforcement(checks: Iterable[CheckResult], good_accepted: bool | None) -> str:
+def enforcement(checks: Iterable[CheckResult], good_accepted: bool | None) -> Enforcement:
     """ENFORCED, BYPASSABLE, NOT_ENFORCED or NOT_DETERMINED, from the groups that speak of getting in.
 
     A waived finding still counts: a waiver changes who is told, not who gets in.

@@ -25,6 +25,7 @@ REFUSING_STATUSES = {401: "401", 403: "403", 421: "421 misdirected request", 495
 REDIRECTS_TO_TLS = {301, 302, 307, 308, 426}
 NGINX_REFUSALS = (b"No required SSL certificate was sent", b"The SSL certificate error")
 TOO_MANY_REQUESTS = 429
+ALIKE = 0.5  # share of lines that two pages have in common which are the same page
 # what differs between two answers that are the same: dates, long numbers, ids in hex or base64
 _VOLATILE = re.compile(rb"\d{1,2}:\d\d:\d\d|\d{4}-\d\d-\d\d|\b[0-9a-fA-F]{8,}\b|[A-Za-z0-9+/_-]{24,}=*|\d{5,}")
 
@@ -54,6 +55,7 @@ class Outcome(NamedTuple):
     offered_session: bool = False
     protocol: str | None = None
     body: bytes = b""
+    lines: frozenset[bytes] = frozenset()  # of the whole page, without what varies
     headers: tuple[tuple[str, str], ...] = ()
     redirect: str | None = None
     transcript: Transcript | None = None
@@ -130,6 +132,7 @@ def _classify_http(base: Outcome, http: object, good: Fingerprint | None) -> Out
         status=status,
         fingerprint=print_,
         body=body[:200],
+        lines=lines_of(body),
         headers=headers,
         how=f"HTTP {status}",
         redirect=next((value for name, value in headers if name.lower() == "location"), None),
@@ -172,6 +175,23 @@ def _classify_tls(base: Outcome, transcript: Transcript, answered: bool) -> Outc
     if transcript.last(ev.ApplicationResult) is not None and not answered:
         return base._replace(kind=REFUSED, how="closed without a word")
     return base
+
+
+def lines_of(body: bytes) -> frozenset[bytes]:
+    """The lines and tags of a page, without what varies."""
+    return frozenset(part.strip() for part in re.split(rb"[\r\n]+|(?<=>)", _VOLATILE.sub(b"#", body)) if part.strip())
+
+
+def alike(one: Outcome, other: Outcome) -> bool:
+    """True if both are the same page, or the same page about somebody else: status, media type and half of the lines."""
+    if one.fingerprint is None or other.fingerprint is None:
+        return False
+    if one.fingerprint == other.fingerprint:
+        return True
+    if one.fingerprint[:2] != other.fingerprint[:2]:
+        return False
+    shared, all_ = len(one.lines & other.lines), len(one.lines | other.lines)
+    return all_ > 0 and shared / all_ >= ALIKE
 
 
 def same_page(one: Outcome, other: Outcome) -> bool:

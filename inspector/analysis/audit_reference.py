@@ -72,8 +72,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "ENF-RESUME-XVHOST",
         "critical",
-        "a session of one name does not open another",
-        ("http", "name"),
+        "a session opens no name that its beginning did not",
+        ("http", "refusal"),
         ("CVE-2025-23419", "CVE-2025-68121", "RFC 8446 4.6.1"),
     ),
     Row(

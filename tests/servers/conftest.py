@@ -53,8 +53,14 @@ def mtls(tmp_path_factory: pytest.TempPathFactory) -> Mtls:
     env |= {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
 
     def call(*words: str, stdin: str | None = None, timeout: float = 60) -> Called:
-        done = subprocess.run([sys.executable, "-m", "inspector", *map(str, words)], input=stdin, capture_output=True, text=True,
-                              env=env, timeout=timeout)
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", *map(str, words)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=env,
+            timeout=timeout,
+        )
         assert "Traceback (most recent call last)" not in done.stderr, done.stderr
         report = json.loads(done.stdout) if "--json" in words and done.stdout.count("\n") <= 1 else None
         return Called(done.returncode, report, done.stdout, done.stderr)

@@ -38,29 +38,51 @@ def name(common_name: str) -> x509.Name:
 
 
 def usage(**on: bool) -> x509.KeyUsage:
-    fields = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-              "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    fields = (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    )
     return x509.KeyUsage(**{field: on.get(field, False) for field in fields})
 
 
 def issue(
-    common_name: str, issuer: Entity | None = None, *, ca: bool = False, eku: list[Any] | None = None,
-    before: dt.datetime = NOW - 2 * DAY, after: dt.datetime = NOW + 300 * DAY, sans: list[x509.GeneralName] | None = None,
-    subject: x509.Name | None = None, key: Any = None, identifiers: bool = True,
+    common_name: str,
+    issuer: Entity | None = None,
+    *,
+    ca: bool = False,
+    eku: list[Any] | None = None,
+    before: dt.datetime = NOW - 2 * DAY,
+    after: dt.datetime = NOW + 300 * DAY,
+    sans: list[x509.GeneralName] | None = None,
+    subject: x509.Name | None = None,
+    key: Any = None,
+    identifiers: bool = True,
 ) -> Entity:
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = subject or name(common_name)
     builder = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.cert.subject if issuer else subject)
-        .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(before).not_valid_after(after)
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.cert.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(before)
+        .not_valid_after(after)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(usage(digital_signature=True, key_cert_sign=ca, crl_sign=ca), critical=True)
     )
     if identifiers:
         signer = (issuer.key if issuer else key).public_key()
-        builder = (builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False))
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False).add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False
+        )
     if eku:
         builder = builder.add_extension(x509.ExtendedKeyUsage(eku), critical=False)
     if sans:
@@ -83,7 +105,8 @@ def crl(issuer: Entity, revoked: list[x509.Certificate], *, fresh: bool = True) 
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.cert.subject).last_update(last).next_update(following)
     for cert in revoked:
         builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder().serial_number(cert.serial_number).revocation_date(NOW - DAY).build())
+            x509.RevokedCertificateBuilder().serial_number(cert.serial_number).revocation_date(NOW - DAY).build()
+        )
     return builder.sign(issuer.key, hashes.SHA256())
 
 
@@ -95,9 +118,18 @@ class Pki:
         self.root = issue("Test Root", ca=True, before=NOW - 400 * DAY, after=NOW + 3650 * DAY)
         self.intermediate = issue("Test Intermediate", self.root, ca=True, before=NOW - 400 * DAY, after=NOW + 3650 * DAY)
         self.other_root = issue("Other Root", ca=True, before=NOW - 400 * DAY, after=NOW + 3650 * DAY)
-        self.server = issue("localhost", self.intermediate, eku=SERVER, sans=[
-            x509.DNSName("localhost"), x509.DNSName("a.test"), x509.DNSName("b.test"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.IPAddress(ipaddress.ip_address("::1"))])
+        self.server = issue(
+            "localhost",
+            self.intermediate,
+            eku=SERVER,
+            sans=[
+                x509.DNSName("localhost"),
+                x509.DNSName("a.test"),
+                x509.DNSName("b.test"),
+                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                x509.IPAddress(ipaddress.ip_address("::1")),
+            ],
+        )
         self.clients = {
             "good": issue("alice", self.intermediate, eku=CLIENT),
             "other": issue("mallory", self.intermediate, eku=CLIENT),

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -45,15 +46,32 @@ def free_port() -> int:
 class Running:
     """A server process in its own session. ``log()`` is everything that it wrote so far."""
 
-    def __init__(self, command: list[str], port: int, folder: Path, logs: tuple[Path, ...] = (), *, host: str = "127.0.0.1",
-                 env: dict[str, str] | None = None, user: str | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        port: int,
+        folder: Path,
+        logs: tuple[Path, ...] = (),
+        *,
+        host: str = "127.0.0.1",
+        env: dict[str, str] | None = None,
+        user: str | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         self.port, self.host, self.folder = port, host, folder
         self.output = folder / "output.log"
         self.logs = (self.output, *logs)
         with self.output.open("wb") as sink:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, **(env or {})}, user=user if user and os.geteuid() == 0 else None, cwd=cwd or folder)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **(env or {})},
+                user=user if user and os.geteuid() == 0 else None,
+                cwd=cwd or folder,
+            )
         self._wait(command)
 
     def _wait(self, command: list[str]) -> None:
@@ -102,7 +120,7 @@ class Lab:
         self._base.chmod(0o755)
         self._running: list[Running] = []
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,8 +139,18 @@ class Lab:
         self._running.append(server)
         return server
 
-    def nginx(self, verify: str = "on", *, tls: str = "both", trust: str = "root.pem", crl: str = "", locations: str = "",
-              more: str = "", servers: str = "", http: str = "") -> Running:
+    def nginx(
+        self,
+        verify: str = "on",
+        *,
+        tls: str = "both",
+        trust: str = "root.pem",
+        crl: str = "",
+        locations: str = "",
+        more: str = "",
+        servers: str = "",
+        http: str = "",
+    ) -> Running:
         """nginx with one TLS server; ``servers`` is more text for http {}, where PORT stands for the port."""
         program, port, run = find("nginx"), free_port(), self.place("nginx")
         location = locations or 'location / { add_header X-Verify $ssl_client_verify always; return 200 "ok\\n"; }'
@@ -145,11 +173,24 @@ http {{
   {servers.replace("PORT", str(port))}
 }}
 """)
-        return self.start([program, "-e", str(run / "error.log"), "-c", str(config), "-p", str(run)], port, run,
-                          (run / "error.log", run / "access.log"))
+        return self.start(
+            [program, "-e", str(run / "error.log"), "-c", str(config), "-p", str(run)],
+            port,
+            run,
+            (run / "error.log", run / "access.log"),
+        )
 
-    def apache(self, level: str = "SSLVerifyClient require", *, tls: str = "both", trust: str = "root.pem", location: str = "",
-               more: str = "", after: str = "", modules: tuple[str, ...] = ()) -> Running:
+    def apache(
+        self,
+        level: str = "SSLVerifyClient require",
+        *,
+        tls: str = "both",
+        trust: str = "root.pem",
+        location: str = "",
+        more: str = "",
+        after: str = "",
+        modules: tuple[str, ...] = (),
+    ) -> Running:
         """Apache httpd with one TLS host. ``location`` is text inside <Location "/">."""
         program, port, run = find("apache2"), free_port(), self.place("apache")
         folder = "/usr/lib/apache2/modules"
@@ -186,8 +227,9 @@ SSLVerifyDepth 3
 """)
         return self.start([program, "-f", str(config), "-DFOREGROUND"], port, run, (run / "error.log",))
 
-    def haproxy(self, bind: str = "verify required", *, tls: str = "both", trust: str = "root.pem", rules: str = "",
-                more: str = "") -> Running:
+    def haproxy(
+        self, bind: str = "verify required", *, tls: str = "both", trust: str = "root.pem", rules: str = "", more: str = ""
+    ) -> Running:
         """HAProxy that answers 200 by itself."""
         program, port, run = find("haproxy"), free_port(), self.place("haproxy")
         low, high = LOW_HIGH[tls]
@@ -222,36 +264,67 @@ frontend t
         """`openssl s_server -www`, which by default requires a certificate that verifies."""
         program, port, run = find("openssl"), free_port(), self.place("s_server")
         ask = ["-Verify", "3", "-verify_return_error", "-CAfile", str(self.pki[trust])] if verify else []
-        return self.start([program, "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(self.pki["server.pem"]),
-                           "-key", str(self.pki["server.key"]), "-cert_chain", str(self.pki["int.pem"]), "-www", *ask,
-                           *OPENSSL_FLAGS[tls], *options], port, run)
+        return self.start(
+            [
+                program,
+                "s_server",
+                "-accept",
+                f"127.0.0.1:{port}",
+                "-cert",
+                str(self.pki["server.pem"]),
+                "-key",
+                str(self.pki["server.key"]),
+                "-cert_chain",
+                str(self.pki["int.pem"]),
+                "-www",
+                *ask,
+                *OPENSSL_FLAGS[tls],
+                *options,
+            ],
+            port,
+            run,
+        )
 
     def python(self, mode: str = "required", *, tls: str = "both", trust: str = "root.pem") -> Running:
         """Python's ssl under http.server: "required", "optional" or "none"."""
         port, run = free_port(), self.place("python")
-        return self.start([find("python3"), "-u", str(APPS / "server.py"), str(port), str(self.pki.folder), tls, mode, trust],
-                          port, run)
+        return self.start(
+            [find("python3"), "-u", str(APPS / "server.py"), str(port), str(self.pki.folder), tls, mode, trust], port, run
+        )
 
     def go(self, mode: str = "require-and-verify", *, tls: str = "both", trust: str = "root.pem") -> Running:
         """Go's net/http. Modes: none, request, require-any, verify-if-given, require-and-verify."""
         compiler, port, run = find("go"), free_port(), self.place("go")
         program = self._base / "go-server"
         if not program.exists():
-            env = {**os.environ, "GO111MODULE": "off", "GOCACHE": str(self._base / "go-cache"), "HOME": str(self._base),
-                   "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+            env = {
+                **os.environ,
+                "GO111MODULE": "off",
+                "GOCACHE": str(self._base / "go-cache"),
+                "HOME": str(self._base),
+                "GOFLAGS": "",
+                "GOTOOLCHAIN": "local",
+            }
             subprocess.run([compiler, "build", "-o", str(program), str(APPS / "server.go")], env=env, check=True, timeout=300)
         return self.start([str(program), str(port), str(self.pki.folder), tls, mode, trust], port, run)
 
-    def postgres(self, hba: str = "hostssl all all 127.0.0.1/32 trust clientcert=verify-full", *, tls: str = "both",
-                 trust: str = "root.pem") -> Running:
+    def postgres(
+        self, hba: str = "hostssl all all 127.0.0.1/32 trust clientcert=verify-full", *, tls: str = "both", trust: str = "root.pem"
+    ) -> Running:
         """PostgreSQL with the user alice."""
         program, initdb, port, run = find("postgres"), find("initdb"), free_port(), self.place("postgres")
         user = "postgres" if os.geteuid() == 0 else None
         data = run / "data"
         if user:
             shutil.chown(run, user)
-        subprocess.run([initdb, "-D", str(data), "-U", "alice", "-A", "trust", "--no-sync"], check=True, timeout=120, user=user,
-                       capture_output=True, cwd=run)
+        subprocess.run(
+            [initdb, "-D", str(data), "-U", "alice", "-A", "trust", "--no-sync"],
+            check=True,
+            timeout=120,
+            user=user,
+            capture_output=True,
+            cwd=run,
+        )
         own = run / "pg.key"
         shutil.copy(self.pki["server.key"], own)
         if user:
@@ -259,10 +332,19 @@ frontend t
         own.chmod(0o600)
         (data / "pg_hba.conf").write_text(hba + "\n")
         low, high = LOW_HIGH[tls]
-        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "ssl": "on",
-                    "ssl_cert_file": self.pki["server.pem"], "ssl_key_file": own, "ssl_ca_file": self.pki[trust],
-                    "ssl_min_protocol_version": f"TLSv{low}", "ssl_max_protocol_version": f"TLSv{high}", "fsync": "off",
-                    "shared_buffers": "4MB"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": "",
+            "ssl": "on",
+            "ssl_cert_file": self.pki["server.pem"],
+            "ssl_key_file": own,
+            "ssl_ca_file": self.pki[trust],
+            "ssl_min_protocol_version": f"TLSv{low}",
+            "ssl_max_protocol_version": f"TLSv{high}",
+            "fsync": "off",
+            "shared_buffers": "4MB",
+        }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         return self.start([program, "-D", str(data), *options], port, run, user=user)
 

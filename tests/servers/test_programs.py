@@ -11,8 +11,12 @@ from tests.servers.programs import Lab, find
 pytestmark = pytest.mark.server
 
 STARTERS = {
-    "nginx": lambda lab: lab.nginx(), "apache": lambda lab: lab.apache(), "haproxy": lambda lab: lab.haproxy(),
-    "node": lambda lab: lab.node(), "s_server": lambda lab: lab.s_server(), "python": lambda lab: lab.python(),
+    "nginx": lambda lab: lab.nginx(),
+    "apache": lambda lab: lab.apache(),
+    "haproxy": lambda lab: lab.haproxy(),
+    "node": lambda lab: lab.node(),
+    "s_server": lambda lab: lab.s_server(),
+    "python": lambda lab: lab.python(),
     "go": lambda lab: lab.go(),
 }
 
@@ -23,9 +27,22 @@ def test_server_lets_the_good_certificate_in_and_nobody_else(lab: Lab, name: str
     codes = {}
     for kind in ("good", "none", "untrusted"):
         cert, key = lab.pki.client(kind)
-        command = [find("curl"), "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "--max-time", "10", "--cacert",
-                   str(lab.pki["root.pem"]), *(["--cert", str(cert), "--key", str(key)] if cert else []),
-                   f"https://localhost:{server.port}/"]
+        command = [
+            find("curl"),
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "10",
+            "--cacert",
+            str(lab.pki["root.pem"]),
+            *(["--cert", str(cert), "--key", str(key)] if cert else []),
+            f"https://localhost:{server.port}/",
+        ]
         codes[kind] = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
     refused = "400" if name == "nginx" else "000"
     assert codes == {"good": "200", "none": refused, "untrusted": refused}, server.log()

@@ -32,11 +32,11 @@ Probing = Doing[Outcome]
 Checking = Doing[CheckResult]
 LIMITS = Limits(body=1024 * 1024)
 
-SILENT_REPEATS = 4  # more tries after a refusal without a word
+SILENT_REPEATS = 1  # more tries after a refusal without a word, where the check wants no more
 REFUSED_CONNECTIONS = 3  # that end the audit
 TLS_VERSIONS = {"1.2": TlsVersion.TLS1_2, "1.3": TlsVersion.TLS1_3}
 KEEP = "\0keep"
-OTHER_NAMES = 3
+OTHER_NAMES = 2
 
 
 class Shape(NamedTuple):
@@ -55,7 +55,7 @@ class Shape(NamedTuple):
     alpn: tuple[str, ...] | None = None
     address: str | None = None
     split: int = 0
-    early: bool = False  # the request goes as 0-RTT data
+    repeats: int = SILENT_REPEATS
 
 
 class Stop(Exception):
@@ -133,7 +133,7 @@ class Auditor:
             return None
         good, none = self.good_print(path), self.none.get(path)
         if good is not None:
-            return "confirmed" if outcome.fingerprint == good else self._looks_served(outcome, none)
+            return "confirmed" if oracle.alike(outcome, self.good[path]) else self._looks_served(outcome, none)
         if outcome.fingerprint is None:
             return "confirmed" if path in self.good and self.good[path].accepted else "likely"
         return self._looks_served(outcome, none)
@@ -318,7 +318,7 @@ class Auditor:
         """One probe; a refusal without a word is repeated, because one such refusal proves little, and so is a timeout once."""
         good = self.good_print(shape.path)
         outcome = yield from self.send(self.plan(shape), self.words(shape), good)
-        repeats = SILENT_REPEATS if outcome.silent else 1 if outcome.how == "timeout" else 0
+        repeats = shape.repeats if outcome.silent else 1 if outcome.how == "timeout" else 0
         for number in range(repeats):
             again = yield from self.send(
                 self.plan(shape._replace(name=f"{shape.name} (again {number + 1})")), self.words(shape), good

@@ -57,9 +57,9 @@ def _open_to_nobody(audit: Auditor, outcome: Outcome) -> str | None:
         return None
     good = audit.good_print(audit.path)
     if good is not None:
-        return "confirmed" if outcome.fingerprint == good else "likely"
+        return "confirmed" if oracle.alike(outcome, audit.good[audit.path]) else "likely"
     if outcome.fingerprint is None:
-        return "likely"
+        return "confirmed" if audit.served else "likely"
     if outcome.status is not None and outcome.status >= 300:
         return None
     return "likely"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.audit_reference import NEEDS
 from inspector.analysis.findings import Severity
 from inspector.credentials.model import Credential
 from inspector.plan import Pause, Session
@@ -32,29 +33,30 @@ def across_names(audit: Auditor) -> Checking:
                 return audit.result(
                     "ENF-RESUME-XVHOST",
                     "finding",
-                    f"a TLS {version} session begun as {begin} ({label}) opens {end} without a certificate",
+                    f"a TLS {version} session begun as {begin} with {label} opens {end} without a certificate",
                     confidence="confirmed",
                     seen=(outcome,),
                     control=audit.control(control),
                     repeat=_openssl_pair(audit, begin, end, version, credential is not None),
                 )
+    if not offered and not audit.no_sessions and not seen and audit.credential is None:
+        why = "without a certificate no session can be begun, and no credential was given"
+        return audit.result("ENF-RESUME-XVHOST", "undecided", why, needs=NEEDS["credential"])
     if not offered:
-        return audit.result(
-            "ENF-RESUME-XVHOST",
-            "pass" if seen or audit.no_sessions else "undecided",
-            "the server hands out no session that could be resumed"
-            if audit.no_sessions or seen
-            else "no session could be offered under another name",
-            seen=tuple(seen[:2]),
-        )
+        why = "the server hands out no sessions" if audit.no_sessions else "no name refuses a client that may begin a session"
+        return audit.result("ENF-RESUME-XVHOST", "pass", why, seen=tuple(seen[:2]))
     return audit.result("ENF-RESUME-XVHOST", "pass", "no session opens another name", seen=tuple(seen[:3]))
 
 
 def _pairs(audit: Auditor) -> list[tuple[str, str, Credential | None, str]]:
-    """(name that the session is begun under, name it is resumed under, credential, label), the most telling first."""
+    """(name that the session is begun under, name it is resumed under, credential, label), the most telling first.
+
+    The first needs no second name: a server that lets everybody finish the handshake and judges afterwards may take a resumed
+    session for a verified one.
+    """
     own = audit.base.server_name or audit.settings.target.host
-    found: list[tuple[str, str, Credential | None, str]] = []
-    for other in audit.other_names()[:2]:
+    found: list[tuple[str, str, Credential | None, str]] = [(own, own, None, "no certificate")]
+    for other in audit.other_names()[: 2 if audit.inputs.other_names else 1]:
         found.append((other, own, None, "no certificate"))
         if audit.credential is not None:
             found.append((own, other, audit.credential, "your credential"))
@@ -67,69 +69,30 @@ def _carry_over(
 ) -> Doing[tuple[Outcome | None, Outcome | None]]:
     """Begin a session, resume it under the other name, and ask the control: what does that name say in a full handshake?"""
     path = audit.refused_path() or audit.path
-    first = yield from audit.probe(
-        Shape(
-            f"session as {begin} with {label}, TLS {version}",
-            path,
-            sni=begin,
-            host=audit.authority(begin),
-            credential=credential,
-            version=version,
-            keep_session=True,
-        )
+    start = Shape(
+        f"session as {begin} with {label}, TLS {version}", path, sni=begin, host=audit.authority(begin), credential=credential,
+        version=version, keep_session=True, repeats=0,
+    )  # fmt: skip
+    full = start._replace(
+        name=f"full handshake as {end} with {label}, TLS {version}", sni=end, host=audit.authority(end), keep_session=False
     )
-    session = _session(first)
+    resume = full._replace(name=f"session of {begin} resumed as {end}, TLS {version}", credential=None)
+    session = _session((yield from audit.probe(start)))
     if session is None and not audit.inputs.dry_run:
         return None, None
-    control = yield from audit.probe(
-        Shape(
-            f"full handshake as {end} with {label}, TLS {version}",
-            path,
-            sni=end,
-            host=audit.authority(end),
-            credential=credential,
-            version=version,
-        )
-    )
+    control = yield from audit.probe(full)
     if not control.refused:
         return None, None  # that name lets this client in anyway: nothing to learn
-    outcome = yield from audit.probe(
-        Shape(
-            f"session of {begin} resumed as {end}, TLS {version}",
-            path,
-            sni=end,
-            host=audit.authority(end),
-            version=version,
-            session=session,
-        )
-    )
-    if not (outcome.resumed and outcome.accepted):
-        again = yield from audit.probe(
-            Shape(
-                f"session as {begin} once more, TLS {version}",
-                path,
-                sni=begin,
-                host=audit.authority(begin),
-                credential=credential,
-                version=version,
-                keep_session=True,
-            )
-        )
-        if _session(again) is not None:
-            # the same session under its own name, the request for the other one
-            other = yield from audit.probe(
-                Shape(
-                    f"session of {begin} resumed as {begin}, Host {end}, TLS {version}",
-                    path,
-                    sni=begin,
-                    host=audit.authority(end),
-                    version=version,
-                    session=_session(again),
-                )
-            )
-            if other.resumed and other.accepted:
-                return other, control
-    return outcome, control
+    outcome = yield from audit.probe(resume._replace(session=session))
+    if (outcome.resumed and outcome.accepted) or begin == end:
+        return outcome, control
+    # the same session under its own name, the request for the other one; tickets may be good for one use only
+    again = _session((yield from audit.probe(start)))
+    if again is None:
+        return outcome, control
+    own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=begin, session=again)
+    other = yield from audit.probe(own)
+    return (other if other.resumed and other.accepted else outcome), control
 
 
 def _session(outcome: Outcome) -> Session | None:
@@ -201,8 +164,9 @@ def _outlive(audit: Auditor, longest: int | None) -> Checking:
     outcome = yield from audit.probe(Shape("its session after its end", audit.path, session=session))
     if control.refused and outcome.accepted and outcome.resumed:
         seconds = longest or 0
-        severity: Severity = "medium" if seconds > DAY else "low" if seconds > HOUR else "info"
-        status = "pass" if severity == "info" else "finding"
+        # nearly every server does this by design: below a day it is worth knowing, from a day on it is worth mending
+        severity: Severity = "medium" if seconds >= DAY else "low" if seconds > HOUR else "info"
+        status = "finding" if severity == "medium" else "pass"
         return audit.result(
             "ENF-RESUME-STALE",
             status,
