@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.analysis.credential_case import Case, Found, found
+from inspector.analysis.findings import Severity
 
 # parts of the names of algorithms that protect files badly, and why
 WEAK_PROTECTION = (
@@ -27,9 +28,8 @@ def permissions(case: Case) -> Iterator[Found]:
     for file, mode in zip(case.origin.files, case.origin.modes, strict=False):
         if mode & 0o077:
             who = "everybody" if mode & 0o007 else "its group"
-            yield found(
-                "file-permissions", "low", "others may read the file of the private key", f"{file}: {who} (mode {mode:04o})",
-            )
+            severity: Severity = "info" if case.origin.encryption else "low"
+            yield found("file-permissions", severity, "others may read the file of the private key", f"{file}: {who} (mode {mode:04o})")
 
 
 def protection(case: Case) -> Iterator[Found]:

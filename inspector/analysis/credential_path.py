@@ -75,7 +75,7 @@ def gap(case: Case) -> Found | None:
     unsent = [c for c in case.path[len(case.sent_path) :] if not c.is_self_issued and c.der not in anchors]
     if unsent:
         return found(
-            "missing-intermediate", "high", "a CA certificate between leaf and root is in the file, but is not sent",
+            "missing-intermediate", "high", "a CA certificate between leaf and root is known, but is not sent",
             *(f"not sent: '{c.title}'" for c in unsent),
         )
     if case.anchored or case.top.is_self_issued or _listed(case):

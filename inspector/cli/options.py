@@ -37,7 +37,7 @@ SCHEMES = frozenset({"https", "wss"})
 FILE = click.Path(dir_okay=False)
 
 CREDENTIAL_OPTIONS: tuple[Option[Any], ...] = (
-    click.option("--cert", metavar="FILE", type=click.Path(), help="Client certificate, with its chain (PEM, DER, PKCS#12, JKS...)."),
+    click.option("--cert", metavar="FILE", type=click.Path(), help="Client certificate and its chain (PEM, DER, PKCS#12, JKS...)."),
     click.option("--key", metavar="FILE", type=FILE, help="Its private key, where it is not in the same file."),
     click.option("--pfx", metavar="FILE", type=FILE, help="Both in one PKCS#12 file."),
     click.option("--passphrase-env", metavar="NAME", help="Environment variable that holds the passphrase."),
@@ -168,8 +168,11 @@ def _alpn_from(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def settings_from(target_text: str, options: dict[str, Any]) -> Settings:
-    """The settings for one target. Opens the files that the options name; raises UsageError, CredentialError or InputError."""
+def settings_from(target_text: str, options: dict[str, Any], *, with_credential: bool = True) -> Settings:
+    """The settings for one target. Opens the files that the options name; raises UsageError, CredentialError or InputError.
+
+    ``with_credential`` False leaves the credential out, a stored one too.
+    """
     from inspector.cli import credential_source
 
     target = _target_from(target_text, options.get("starttls"))
@@ -182,7 +185,7 @@ def settings_from(target_text: str, options: dict[str, Any]) -> Settings:
         target=target,
         credential=credential_source.credential_from_options(
             target, options["cert"], options["key"], options["pfx"], options["passphrase_env"], options["passphrase_file"],
-        ),
+        ) if with_credential else None,
         trust=trust.resolve(
             options["cacert"], system=not options["no_system_trust"], environment=os.environ,
             stored=credential_source.stored_authorities(target),

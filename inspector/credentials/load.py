@@ -209,6 +209,18 @@ def assemble(contents: Contents) -> Credential:
     return Credential(source_of(contents), chain, key.key, origin)
 
 
+def certificates_alone(contents: Contents) -> Credential | None:
+    """The certificates as a credential without a key, for judging only; None where there are none."""
+    candidates = [found for found in contents.certificates if not found.authority] or contents.certificates
+    if not candidates:
+        return None
+    leaf = next((found for found in candidates if not _is_authority(found.der)), candidates[0])
+    chain = _ordered_chain(leaf, contents) if leaf.ordered else _built_chain(leaf, contents)
+    others = tuple(dict.fromkeys(c.der for c in contents.certificates if c.der not in chain))
+    origin = Origin("+".join(dict.fromkeys(contents.formats)), tuple(contents.files), tuple(contents.encryption), others=others)
+    return Credential(source_of(contents), chain, None, origin)
+
+
 def key_file_modes(contents: Contents) -> tuple[int, ...]:
     """The permission bits of each file, 0 for those without a private key."""
     holders = {found.file for found in contents.keys}
