@@ -36,7 +36,7 @@ def command(directory: str, **options: Any) -> int:
     """A server that asks for a client certificate, answers every request with a JSON document of what it saw (certificate, channel,
     request), and says on stderr whom it refused, and why.
 
-    Listens on loopback unless --host says otherwise. Ctrl-C ends it.
+    Listens on loopback unless --host says otherwise. Ctrl-C ends it (exit code 130); with --count it ends by itself (0).
     """
     from inspector.cli import observers
     from inspector.service import pki, server
@@ -48,14 +48,12 @@ def command(directory: str, **options: Any) -> int:
     voice = _Voice(made, output, options)
     with observers.watching(output) as watchers:
         listener = server.listen(_service(options), made, on_request=voice.request, on_refusal=voice.refusal, observers=watchers)
-        voice.listening(listener.port, is_new=is_new)
         try:
+            voice.listening(listener.port, is_new=is_new)
             listener.run()
-        except KeyboardInterrupt:
-            if output.json:
-                run.write(b'{"event": "stopped"}\n')
-            else:
-                run.say("stopped")
+        except KeyboardInterrupt as interrupt:
+            voice.stopped()
+            return run.TERMINATED if isinstance(interrupt, run.Terminated) else run.INTERRUPTED
     return 0
 
 
@@ -107,6 +105,12 @@ class _Voice:
             self._write(log.refusal_entry(visitor, found))
         else:
             self._tell(log.refusal_line(visitor, found))
+
+    def stopped(self) -> None:
+        if self._output.json:
+            self._write({"event": "stopped"})
+        else:
+            run.say("stopped")
 
     @staticmethod
     def _tell(text: str) -> None:

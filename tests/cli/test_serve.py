@@ -69,7 +69,7 @@ def test_an_interrupt_ends_it(tmp_path: Path) -> None:
         assert "requires a client certificate" in first_line(program)
         program.send_signal(signal.SIGINT)
         _, err = program.communicate(timeout=SECONDS)
-    assert (program.returncode, err.splitlines()[-1]) == (0, "stopped")
+    assert (program.returncode, err.splitlines()[-1]) == (130, "stopped")
 
 
 def test_versions_that_exclude_each_other_are_wrong_usage(tmp_path: Path) -> None:
