@@ -37,9 +37,9 @@ OPENSSL = alerts(
     critical_extension=(46,), key_mismatch=(51,), not_authorised=(46, 42, 40), server_trust=(48,),
 ) | {
     # a verification callback that refuses without naming an error makes OpenSSL send 80: Apache does so for its own depth check
-    "server-depth": {"alert:48": 0.6, "alert:80": 0.4},
-    "lookalike-ca": {"alert:48": 0.62, "alert:51": 0.36, "alert:42": 0.02},
-    "server-crl": {"alert:45": 0.5, "alert:48": 0.45, "alert:42": 0.05},
+    "server-depth": {"alert:48": 0.45, "alert:80": 0.55},
+    "lookalike-ca": {"alert:48": 0.62, "alert:51": 0.35, "alert:42": 0.02, "alert:45": 0.01},
+    "server-crl": {"alert:45": 0.42, "alert:48": 0.4, "alert:46": 0.14, "alert:42": 0.04},  # Apache: 46
     "server-clock": {"alert:45": 0.5, "alert:42": 0.5},
     "*": {"alert:46": 0.5, "alert:42": 0.3, "alert:48": 0.2},
 }
@@ -78,9 +78,10 @@ EVERY_46 = always({"alert:46": 0.96, "alert:42": 0.04}) | _AT_SIGNATURE
 EVERY_49 = always({"alert:49": 0.95, "alert:80": 0.03, "alert:42": 0.02}) | {"wrong-key-usage": {"alert:80": 0.7, "alert:49": 0.3}}
 GNUTLS_OTHER = always({"alert:42": 0.45, "close": 0.25, "alert:40": 0.1, "alert:48": 0.2})
 CLOSES = always({"close": 0.8, "reset": 0.18, "alert:46": 0.02})
-PAGES = always({"page:invalid": 0.9, "error": 0.08, "denied": 0.02}) | {
+PAGES = always({"page:invalid": 0.88, "error": 0.07, "denied": 0.05}) | {
     "signature-algorithm": {"page:invalid": 0.5, "alert:47": 0.25, "alert:43": 0.15, "alert:40": 0.1},
 }
+MASKS = always({"denied": 0.9, "error": 0.1})
 DENIES = always({"page:invalid": 0.45, "denied": 0.4, "error": 0.1, "alert:46": 0.05})
 
 # ---- nothing was sent ----------------------------------------------------------------------------
@@ -95,6 +96,7 @@ MISSING_SCHANNEL = missing({"close": 0.5, "reset": 0.3, "alert:40": 0.2}, {"aler
 MISSING_40 = missing({"alert:40": 1.0}, {"alert:116": 0.5, "alert:40": 0.5})
 MISSING_CLOSED = missing({"close": 0.8, "reset": 0.2})
 MISSING_PAGE = missing({"page:missing": 0.95, "denied": 0.05})
+MISSING_MASKED = missing({"denied": 0.9, "error": 0.1})
 MISSING_DENIED = missing({"denied": 0.5, "page:missing": 0.4, "page:invalid": 0.08, "error": 0.02})
 
 # ---- verified, and not allowed -------------------------------------------------------------------

@@ -144,7 +144,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("not-authorised", {"unseen": 0.04, "refuted": 1e-6}, _authorised),
     CauseRow("server-depth", {"possible": 0.05, "unseen": 0.004, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
-    CauseRow("server-trust", {"shown": 0.6, "possible": 0.012, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
+    CauseRow("server-trust", {"shown": 0.6, "possible": 0.016, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
     CauseRow("server-clock", {"shown": 0.4, "unseen": 0.006, "refuted": 1e-6}, _server_clock),
 )
 

@@ -30,6 +30,7 @@ ANYTHING: Row = {
     "reset": 0.06, "silence": 0.02, "page:missing": 0.02, "page:invalid": 0.06, "denied": 0.06, "error": 0.04,
 }
 FLOOR = 0.01
+IN_HANDSHAKE = 0.08  # share of servers that judge an identity while they verify its certificate, and not afterwards
 UNHEARD_OF = 0.01  # of a signal that stands in no table
 
 # Of a reply whose words name causes: what a cause that they do not name keeps.
@@ -125,7 +126,7 @@ def predict(cause: str, family: Family, signal: str, tls: str | None) -> float:
         return 0.93 * value + 0.07 * {"denied": 0.5, "page:missing": 0.4, "page:late": 0.1}.get(signal, 0.0)
     row = family.answers.get(cause) or family.answers["*"]
     if cause == "not-authorised":
-        return 0.8 * _mixed(family.denial, signal) + 0.2 * _mixed(row, signal)
+        return (1 - IN_HANDSHAKE) * _mixed(family.denial, signal) + IN_HANDSHAKE * _mixed(row, signal)
     return _mixed(row, signal)
 
 

@@ -31,10 +31,11 @@ class Family(NamedTuple):
 
 
 # Path builders of our time sort what they get; whoever verifies link by link does not.
-_SORTS = {"chain-order": 0.03, "ca-as-leaf": 0.1}
+_SORTS = {"chain-order": 0.01, "ca-as-leaf": 0.1}
 _LINK_BY_LINK = {"chain-order": 0.9, "ca-as-leaf": 0.1}
 # CRLs in files that somebody has to renew are the habit of OpenSSL's servers; the others fetch them, or know none.
-_OPENSSL = _SORTS | {"signature-algorithm": 0.6, "names-differ": 0.02}
+_OPENSSL = _SORTS | {"signature-algorithm": 0.6, "names-differ": 0.02, "server-depth": 0.4}  # no limit worth the name by default
+_NGINX = _OPENSSL | {"server-depth": 1.0}  # 1 by default
 _NODE = _OPENSSL | {"weak-key": 0.1, "server-crl": 0.6}
 _CLOSER = _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4, "server-depth": 0.3}
 # Any certificate in the store of these ends a path, a root or not: trusting an intermediate is no mistake.
@@ -58,12 +59,16 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "nginx", "nginx, or what is built on it (handshake completes, then HTTP 400)", 0.14,
-        answers.PAGES, answers.MISSING_PAGE, _OPENSSL, stack="openssl", products=r"nginx|openresty|tengine|angie",
+        answers.PAGES, answers.MISSING_PAGE, _NGINX, stack="openssl", products=r"nginx|openresty|tengine|angie",
     ),
     Family(
         "gate", "an application or gateway that judges the certificate after the handshake (HTTP status, protocol error)", 0.1,
         answers.DENIES, answers.MISSING_DENIED, _SORTS,
         products=r"kubernetes|aws-api-gateway|amazon|cloudflare|iis|microsoft|azure|envoy|istio",
+    ),
+    Family(
+        "masked", "a proxy or an application that answers 'forbidden' to every fault of a certificate (pages of its own)", 0.04,
+        answers.MASKS, answers.MISSING_MASKED, _SORTS, products=r"nginx|openresty|haproxy|envoy|aws|amazon|cloudflare",
     ),
     Family(
         "node", "Node.js with rejectUnauthorized (closes without an alert)", 0.05,
