@@ -193,7 +193,7 @@ def _client_left_first(transcript: Transcript) -> bool:
 
 def _closed_by_server(transcript: Transcript) -> str | None:
     ended = transcript.last(ev.Ended)
-    if _client_left_first(transcript):
+    if transcript.plan is None and _client_left_first(transcript):  # live, the driver says who ended it
         return None
     if ended is not None and ended.by != "client" and ended.how in CLOSES:
         return CLOSES[ended.how]

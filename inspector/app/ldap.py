@@ -47,7 +47,7 @@ def _extended(number: int, oid: bytes) -> bytes:
 
 def _bind_external(number: int) -> bytes:
     """A bind with SASL EXTERNAL: "I am whom my certificate says"."""
-    return _message(number, _tlv(BIND_REQUEST, _tlv(0x02, b"\x03"), _tlv(0x04), _tlv(0xA3, _tlv(0x04, b"EXTERNAL"))))
+    return _message(number, _tlv(BIND_REQUEST, _tlv(0x02, b"\x03"), _tlv(0x04), _tlv(0xA3, _tlv(0x04, b"EXTERNAL"), _tlv(0x04))))
 
 
 def _split(data: bytes) -> tuple[int, bytes, bytes]:

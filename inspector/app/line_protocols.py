@@ -152,10 +152,13 @@ def irc_starttls() -> Script:
 
 
 def _mail_accepted(code: str, line: bytes) -> bool | None:
-    """530, 535 and 538 ask who we are; so does every enhanced code 5.7.x (RFC 3463, 3.8: security or policy)."""
+    """530, 535 and 538 ask who we are; enhanced codes 5.7.x and 4.7.1 are security or policy (RFC 3463, 3.8).
+
+    Postfix says "421 4.7.1 Client certificate not trusted"; 4.7.0 is also said for too many connections.
+    """
     if code.startswith("2"):
         return True
-    return False if code in ("530", "535", "538") or line[4:].startswith(b"5.7.") else None
+    return False if code in ("530", "535", "538") or line[4:].startswith((b"5.7.", b"4.7.1")) else None
 
 
 def _mail(name: str, hello: str, greeting: bool) -> Script:

@@ -1,0 +1,220 @@
+"""Servers that start in the clear and go over to TLS (STARTTLS), each asking for a client certificate; and proxies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.servers.programs import Lab, Running, find, free_port
+
+POSTFIX = Path("/usr/lib/postfix/sbin/master")
+QUEUE = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid", "private", "public",
+         "saved", "trace")
+
+
+def as_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this server is started as root")
+
+
+def copied_key(lab: Lab, folder: Path, owner: str | None = None, combined: bool = False) -> Path:
+    """The server's key in a place where the program's user can read it, and nobody else."""
+    own = folder / "server.key"
+    shutil.copy(lab.pki["server.key"], own)
+    own.chmod(0o600)
+    if owner and os.geteuid() == 0:
+        shutil.chown(own, owner)
+    return own
+
+
+def mariadb(lab: Lab) -> Running:
+    """MariaDB: alice needs any good certificate, carol one with another subject."""
+    program, install, port, run = find("mariadbd"), find("mariadb-install-db"), free_port(), lab.place("mariadb")
+    user = "mysql" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(run, user)
+    data = run / "data"
+    subprocess.run([install, f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal",
+                    *([f"--user={user}"] if user else [])], check=True, capture_output=True, timeout=120)
+    sql = run / "init.sql"
+    sql.write_text("CREATE USER alice@'%' REQUIRE X509;\nCREATE USER carol@'%' REQUIRE SUBJECT '/O=Other/CN=carol';\n")
+    own = copied_key(lab, run, user)
+    return lab.start(
+        [program, "--no-defaults", f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1", f"--socket={run}/s.sock",
+         f"--pid-file={run}/p.pid", f"--init-file={sql}", f"--ssl-ca={lab.pki['root.pem']}", f"--ssl-cert={lab.pki['server.pem']}",
+         f"--ssl-key={own}", "--skip-name-resolve", *([f"--user={user}"] if user else [])], port, run)
+
+
+def postfix(lab: Lab) -> Running:
+    """Postfix' smtpd, which wants a certificate that it trusts."""
+    as_root()
+    if not POSTFIX.exists():
+        pytest.skip("postfix is not installed")
+    port, run = free_port(), lab.place("postfix")
+    queue, data = run / "queue", run / "data"
+    for folder in (*(queue / name for name in QUEUE), data):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.chown(folder, "postfix")
+    shutil.chown(queue / "pid", "root")
+    (run / "main.cf").write_text(f"""
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = localhost
+mydestination =
+inet_interfaces = loopback-only
+maillog_file = {run}/mail.log
+maillog_file_prefixes = /tmp, /var
+smtpd_tls_security_level = encrypt
+smtpd_tls_req_ccert = yes
+smtpd_tls_cert_file = {lab.pki["server.pem"]}
+smtpd_tls_key_file = {lab.pki["server.key"]}
+smtpd_tls_CAfile = {lab.pki["root.pem"]}
+smtpd_tls_loglevel = 1
+""")
+    (run / "master.cf").write_text(f"""
+127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
+""")
+    return lab.start([str(POSTFIX), "-c", str(run), "-d"], port, run, (run / "mail.log",))
+
+
+def dovecot(lab: Lab) -> tuple[Running, int]:
+    """Dovecot's IMAP, and the port of its POP3."""
+    as_root()
+    program, port, pop3, run = find("dovecot"), free_port(), free_port(), lab.place("dovecot")
+    config = run / "dovecot.conf"
+    config.write_text(f"""
+base_dir = {run}/base
+state_dir = {run}/state
+log_path = {run}/dovecot.log
+protocols = imap pop3
+listen = 127.0.0.1
+ssl = required
+ssl_cert = <{lab.pki["server.pem"]}
+ssl_key = <{lab.pki["server.key"]}
+ssl_ca = <{lab.pki["root.pem"]}
+ssl_require_crl = no
+ssl_verify_client_cert = yes
+auth_ssl_require_client_cert = yes
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+""")
+    return lab.start([program, "-F", "-c", str(config)], port, run, (run / "dovecot.log",)), pop3
+
+
+def openldap(lab: Lab) -> Running:
+    """OpenLDAP's slapd, which demands a certificate."""
+    program, port, run = find("slapd"), free_port(), lab.place("slapd")
+    config = run / "slapd.conf"
+    config.write_text(f"""
+include /etc/ldap/schema/core.schema
+modulepath /usr/lib/ldap
+moduleload back_null
+pidfile {run}/slapd.pid
+TLSCACertificateFile {lab.pki["ca-bundle.pem"]}
+TLSCertificateFile {lab.pki["server.pem"]}
+TLSCertificateKeyFile {lab.pki["server.key"]}
+TLSVerifyClient demand
+database null
+suffix "cn=test"
+""")
+    return lab.start([program, "-f", str(config), "-h", f"ldap://127.0.0.1:{port}/", "-d", "0"], port, run)
+
+
+def vsftpd(lab: Lab) -> Running:
+    """vsftpd, which requires and validates a certificate."""
+    as_root()
+    program, port, run = find("vsftpd"), free_port(), lab.place("vsftpd")
+    empty = run / "empty"
+    empty.mkdir(mode=0o555)
+    config = run / "vsftpd.conf"
+    config.write_text(f"""listen=YES
+listen_port={port}
+listen_address=127.0.0.1
+background=NO
+anonymous_enable=YES
+secure_chroot_dir={empty}
+seccomp_sandbox=NO
+ssl_enable=YES
+require_cert=YES
+validate_cert=YES
+ca_certs_file={lab.pki["root.pem"]}
+rsa_cert_file={lab.pki["server.pem"]}
+rsa_private_key_file={lab.pki["server.key"]}
+ssl_ciphers=HIGH
+xferlog_enable=YES
+vsftpd_log_file={run}/vsftpd.log
+debug_ssl=YES
+""")
+    return lab.start([program, str(config)], port, run, (run / "vsftpd.log",))
+
+
+def tinyproxy(lab: Lab, user: str = "") -> Running:
+    """A CONNECT proxy; ``user`` as "name password" makes it ask for them."""
+    program, port, run = find("tinyproxy"), free_port(), lab.place("tinyproxy")
+    config = run / "tinyproxy.conf"
+    config.write_text(f"""
+Port {port}
+Listen 127.0.0.1
+Timeout 20
+LogFile "{run}/proxy.log"
+LogLevel Connect
+Allow 127.0.0.1
+MaxClients 20
+{f"BasicAuth {user}" if user else ""}
+""")
+    return lab.start([program, "-d", "-c", str(config)], port, run, (run / "proxy.log",))
+
+
+def dante(lab: Lab) -> Running:
+    """A SOCKS5 server."""
+    as_root()
+    program, port, run = find("danted"), free_port(), lab.place("danted")
+    config = run / "danted.conf"
+    config.write_text(f"""
+logoutput: {run}/danted.log
+internal: 127.0.0.1 port = {port}
+external: 127.0.0.1
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
+socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 log: connect }}
+""")
+    return lab.start([program, "-f", str(config), "-p", str(run / "danted.pid")], port, run, (run / "danted.log",))

@@ -1,0 +1,88 @@
+"""STARTTLS with client certificates against real servers: the handshake's report and the verdict on the certificate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers import plain_lab
+
+pytestmark = pytest.mark.server
+
+
+def words(pki: Any, client: str | None) -> list[str]:
+    own = ["--cert", str(pki[f"client-{client}.pem"]), "--key", str(pki[f"client-{client}.key"])] if client else []
+    return ["--cacert", str(pki["root.pem"]), *own, "--json"]
+
+
+def verdicts(mtls: Any, pki: Any, port: int, protocol: str, *more: str, bad: str = "untrusted") -> tuple[list[Any], list[Any]]:
+    """Exit code, verdict and application of a good certificate, and of a bad one."""
+    found = []
+    for client in ("good", bad):
+        called = mtls("handshake", f"localhost:{port}", "--starttls", protocol, *words(pki, client), *more)
+        report = called.report
+        assert report["handshake"]["messages"], called.err
+        found.append([called.code, report["client_auth"]["verdict"], report.get("application")])
+    return found[0], found[1]
+
+
+def held(good: list[Any], bad: list[Any], protocol: str, status: str) -> None:
+    assert good[:2] == [0, "accepted"], good
+    assert [good[2]["protocol"], good[2]["accepted"], good[2]["status"]] == [protocol, True, status]
+    assert bad[:2] == [1, "rejected"], bad
+
+
+def test_postgresql(mtls, lab, pki):
+    """3D000: there is no database of that name; to be told so one has to be logged in."""
+    server = lab.postgres()
+    held(*verdicts(mtls, pki, server.port, "postgres", "--app-user", "alice"), "postgres", "3D000")
+
+
+def test_postgresql_refuses_another_user_by_its_own_protocol(mtls, lab, pki):
+    server = lab.postgres()
+    good, _ = verdicts(mtls, pki, server.port, "postgres", "--app-user", "bob")
+    assert good[:2] == [1, "rejected"]
+    assert good[2]["status"] == "28000"
+
+
+def test_mariadb(mtls, lab, pki):
+    server = plain_lab.mariadb(lab)
+    held(*verdicts(mtls, pki, server.port, "mariadb", "--app-user", "alice"), "mysql", "OK")
+    good, _ = verdicts(mtls, pki, server.port, "mysql", "--app-user", "carol")
+    assert good[:2] == [1, "rejected"]
+    assert good[2]["status"] == "1045 (28000)"
+
+
+def test_postfix(mtls, lab, pki):
+    server = plain_lab.postfix(lab)
+    held(*verdicts(mtls, pki, server.port, "smtp"), "smtp", "250")
+
+
+def test_dovecot(mtls, lab, pki):
+    server, pop3 = plain_lab.dovecot(lab)
+    good, _ = verdicts(mtls, pki, server.port, "imap")
+    assert good[:2] == [0, "accepted"]
+    assert [good[2]["protocol"], good[2]["status"]] == ["imap", "OK"]
+    good, _ = verdicts(mtls, pki, pop3, "pop3")
+    assert good[:2] == [0, "accepted"]
+    assert [good[2]["protocol"], good[2]["status"]] == ["pop3", "+OK"]
+
+
+def test_openldap(mtls, lab, pki):
+    server = plain_lab.openldap(lab)
+    good, bad = verdicts(mtls, pki, server.port, "ldap")
+    held(good, bad, "ldap", "0")
+    assert "cn=alice" in good[2]["summary"].lower()
+
+
+def test_vsftpd(mtls, lab, pki):
+    server = plain_lab.vsftpd(lab)
+    held(*verdicts(mtls, pki, server.port, "ftp"), "ftp", "211")
+
+
+def test_a_server_that_does_not_do_starttls_is_told_so(mtls, lab, pki):
+    server = lab.nginx()
+    called = mtls("handshake", f"localhost:{server.port}", "--starttls", "smtp", *words(pki, "good"), "--timeout", "5")
+    assert called.code == 3
+    assert called.report["network"]["error"]["kind"] == "prelude"
