@@ -65,8 +65,8 @@ class OpaqueRecord(NamedTuple):
     """A record that could not be opened. ``content_type`` is the outer one (23 for everything protected in TLS 1.3).
 
     ``handshake`` is true for a handshake record after ChangeCipherSpec (TLS 1.2): the contract's ``encrypted_handshake``.
-    ``alert`` likewise for an alert record whose contents are encrypted (TLS 1.2). ``records`` is more than one where the reader of a
-    long capture summed up a row of application data records; ``length`` is their sum then.
+    ``alert`` likewise for an alert record whose contents are encrypted (TLS 1.2). ``records`` is more than one where the reader of
+    a long capture summed up a row of application data records; ``length`` is their sum then.
     """
 
     side: Side

@@ -373,6 +373,8 @@ def _client_key_exchange(cursor: Cursor, context: Context) -> ClientKeyExchange:
     identity = cursor.vector(2) if "PSK" in kind else None
     if not len(cursor) and kind.startswith(("DH_", "ECDH_")):  # the public key is in the certificate
         return ClientKeyExchange(kind, b"", identity)
+    if context.version <= 0x0300:  # SSLv3 knew no length here (RFC 6101, Section 5.6.7)
+        return ClientKeyExchange(kind, cursor.rest(), identity)
     if kind.startswith("ECDH"):
         return ClientKeyExchange(kind, cursor.vector(1), identity)
     if kind.startswith(("DH", "RSA")):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 HEADER = 5
 MAX_RECORD = 18_432  # RFC 5246, Section 6.2.3: 2^14 + 2048
 CONTENT_TYPES = range(20, 25)
+PLAUSIBLE_TYPES = range(20, 24)
 
 
 class Record(NamedTuple):
@@ -27,23 +28,26 @@ def is_header(data: bytes | bytearray, at: int = 0) -> bool:
 def is_plausible(data: bytes | bytearray, at: int) -> bool:
     """A stricter look for the search of a boundary in the middle of a stream: type, version and length are all usual."""
     return (
-        data[at] in range(20, 24) and data[at + 1] == 3 and data[at + 2] <= 4
+        data[at] in PLAUSIBLE_TYPES and data[at + 1] == 3 and data[at + 2] <= 4
         and 0 < (data[at + 3] << 8 | data[at + 4]) <= MAX_RECORD
     )  # fmt: skip
 
 
-def find_boundary(data: bytes | bytearray) -> int | None:
-    """Where the next record begins in bytes from the middle of a stream, or None where more bytes are needed or none begins.
+def find_boundary(data: bytes | bytearray, start: int = 0) -> tuple[int | None, int]:
+    """Where the next record begins in bytes from the middle of a stream (None: not known yet), and where to search on from.
 
     A header counts when another one, or the end of the bytes, follows right behind its record.
     """
     last = len(data) - HEADER
-    for at in range(last + 1):
-        if data[at] in range(20, 24) and is_plausible(data, at):
+    resume = max(last + 1, start)
+    for at in range(start, last + 1):
+        if data[at] in PLAUSIBLE_TYPES and is_plausible(data, at):
             behind = at + HEADER + (data[at + 3] << 8 | data[at + 4])
             if behind == len(data) or (behind <= last and is_plausible(data, behind)):
-                return at
-    return None
+                return at, at
+            if behind > last:  # more bytes will tell
+                resume = min(resume, at)
+    return None, resume
 
 
 def _smtp_or_ftp(data: bytes) -> str:

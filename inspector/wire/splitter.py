@@ -17,6 +17,7 @@ class Splitter:
         self._buffer = bytearray()
         self._skip = 0  # bytes of a record that a gap has broken
         self._searching = False
+        self._searched = 0  # up to here no record begins
         self._stopped = False
         self._suspect = False  # the bytes at hand are no record
         self._at = 0.0
@@ -46,13 +47,14 @@ class Splitter:
         return self._split()
 
     def _found_boundary(self) -> bool:
-        boundary = find_boundary(self._buffer)
+        boundary, self._searched = find_boundary(self._buffer, self._searched)
         if boundary is None:
             if len(self._buffer) > SEARCH_BYTES:
                 del self._buffer[: -2 * MAX_RECORD]
+                self._searched = 0
             return False
         del self._buffer[:boundary]
-        self._searching = False
+        self._searching, self._searched = False, 0
         return True
 
     def _split(self) -> list[Record | WireEvent]:
@@ -117,7 +119,7 @@ class Splitter:
         if remaining is not None and remaining >= missing and (have or self._skip):
             self._skip = remaining - missing  # the gap lies inside one record: its end is known
         else:
-            self._skip, self._searching = 0, True
+            self._skip, self._searching, self._searched = 0, True, 0
         return have
 
     def flush(self) -> list[Record | WireEvent]:

@@ -146,19 +146,18 @@ def test_post_handshake_authentication_is_decoded() -> None:
     ]
 
 
-def test_early_data_is_opened_and_the_handshake_after_it() -> None:
+def resume_with_early_data(first_server: SSL.Context, second_server: SSL.Context) -> Pair:
+    """A second connection whose client sends early data with the session of a first one."""
     lib: Any = SSL._lib
     ffi: Any = SSL._ffi
     client = context(SSL.TLS_METHOD, "ec-p256", version=V13, suite="TLS_AES_128_GCM_SHA256")
-    server = context(SSL.TLS_METHOD, "ec-p256", version=V13, suite="TLS_AES_128_GCM_SHA256")
-    lib.SSL_CTX_set_max_early_data(server._context, 16384)
-    first = Pair(client, server)
+    for server in (first_server, second_server):
+        lib.SSL_CTX_set_max_early_data(server._context, 16384)
+    first = Pair(client, first_server)
     first.until_quiet()
-    with pytest.raises(SSL.WantReadError):
-        first.client.recv(1)
     session = first.client.get_session()
     first.client.shutdown()
-    second = Pair(client, server)
+    second = Pair(client, second_server)
     assert session is not None
     second.client.set_session(session)
     written = ffi.new("size_t *")
@@ -167,9 +166,27 @@ def test_early_data_is_opened_and_the_handshake_after_it() -> None:
     buffer, read = ffi.new("char[]", 100), ffi.new("size_t *")
     lib.SSL_read_early_data(second.server._ssl, buffer, 100, read)
     second.until_quiet()
-    events = second.finish()
+    return second
+
+
+def test_early_data_is_opened_and_the_handshake_after_it() -> None:
+    server = context(SSL.TLS_METHOD, "ec-p256", version=V13, suite="TLS_AES_128_GCM_SHA256")
+    events = resume_with_early_data(server, server).finish()
     assert [(e.side, e.data) for e in events if isinstance(e, ApplicationData)] == [(Side.CLIENT, b"early")]
     assert labels(events, Side.CLIENT) == ["client_hello", "end_of_early_data", "finished"]
+    assert not any(isinstance(e, OpaqueRecord) for e in events)
+
+
+def test_early_data_that_the_server_rejects_is_opened_all_the_same() -> None:
+    servers = [context(SSL.TLS_METHOD, "ec-p256", version=V13, suite="TLS_AES_128_GCM_SHA256") for _ in range(2)]
+    pair = resume_with_early_data(*servers)
+    pair.say(Side.CLIENT, b"again")
+    events = pair.finish()
+    assert [(e.side, e.data) for e in events if isinstance(e, ApplicationData)] == [
+        (Side.CLIENT, b"early"),
+        (Side.CLIENT, b"again"),
+    ]
+    assert labels(events, Side.CLIENT) == ["client_hello", "certificate", "certificate_verify", "finished"]
     assert not any(isinstance(e, OpaqueRecord) for e in events)
 
 
