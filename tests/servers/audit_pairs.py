@@ -49,18 +49,6 @@ def issue(pki: Pki, running: Running) -> list[str]:
 OK = 'location / { return 200 "ok\\n"; }'
 
 
-def nginx_names(lab: Lab, *, second: str, own: str = "") -> Running:
-    """Two names on one port, 'second' being the settings of b.test."""
-    pki = lab.pki
-    return lab.nginx(
-        "on",
-        more=own,
-        servers=f"""
-  server {{ listen 127.0.0.1:PORT ssl; server_name b.test; ssl_certificate {pki["server.pem"]}; ssl_certificate_key {pki["server.key"]};
-    {second} {OK} }}""",
-    )
-
-
 def node_app(lab: Lab, **settings: object) -> Running:
     """Node's https with the settings of ``apps/tenant.js``."""
     from tests.servers.programs import APPS, find, free_port

@@ -256,7 +256,7 @@ frontend t
         return self.start([program, "-db", "-f", str(config)], port, run)
 
     def node(self, mode: str = "strict", *, tls: str = "both", trust: str = "root.pem") -> Running:
-        """Node's https: "strict" rejects unauthorised, "lenient" answers 401 for them, "any" lets everybody in, "none" never asks."""
+        """Node's https: "strict" rejects unauthorised, "lenient" answers 401, "any" lets everybody in, "none" never asks."""
         program, port, run = find("node"), free_port(), self.place("node")
         return self.start([program, str(APPS / "server.js"), str(port), str(self.pki.folder), tls, mode, trust], port, run)
 
