@@ -33,7 +33,7 @@ def missing(row: Row, row13: Row | None = None) -> dict[str, Row]:
 OPENSSL = alerts(
     self_signed=(48,), unknown_ca=(48,), missing_intermediate=(48,), chain_order=(48,), expired=(45,), not_yet_valid=(42,),
     intermediate_expired=(45,), wrong_eku=(43,), wrong_key_usage=(43,), revoked=(44,), weak_signature=(42,), weak_key=(42,),
-    signature_algorithm=(47, 43, 40), ca_as_leaf=(43, 46), issuer_not_ca=(48, 46), path_length=(48,), name_constraint=(46,),
+    signature_algorithm=(47, 43, 40, 42), ca_as_leaf=(43, 46), issuer_not_ca=(48, 46), path_length=(48,), name_constraint=(46,),
     critical_extension=(46,), key_mismatch=(51,), not_authorised=(46, 42, 40), server_trust=(48,),
 ) | {
     # a verification callback that refuses without naming an error makes OpenSSL send 80: Apache does so for its own depth check
@@ -59,13 +59,23 @@ GO = MODERN | alerts(
 NSS = MODERN | alerts(
     wrong_eku=(46, 43), unknown_ca=(48, 49), self_signed=(48, 49), revoked=(44,), intermediate_expired=(48, 45),
 )
+# measured with lighttpd's modules for these libraries; the rest from their sources
 MBEDTLS = MODERN | alerts(
-    not_yet_valid=(45,), wrong_eku=(43,), wrong_key_usage=(43,), weak_key=(43,), weak_signature=(43,), not_authorised=(49, 42),
-    issuer_not_ca=(48, 42), critical_extension=(42, 46), intermediate_expired=(48, 45), path_length=(48, 42),
+    not_yet_valid=(46, 45), wrong_eku=(43,), wrong_key_usage=(43,), weak_key=(43,), weak_signature=(46, 43),
+    not_authorised=(49, 42), issuer_not_ca=(48, 42), name_constraint=(42, 46), critical_extension=(42, 46),
+    intermediate_expired=(45, 48), path_length=(48, 42), lookalike_ca=(48, 42), signature_algorithm=(43, 42, 40),
+    server_clock=(45, 46), server_crl=(48, 42, 46),
 )
 WOLFSSL = OPENSSL | alerts(
-    not_yet_valid=(42, 45), wrong_eku=(42, 43), wrong_key_usage=(42, 43), issuer_not_ca=(42, 48), path_length=(42, 48),
-    name_constraint=(42,), critical_extension=(42,), server_crl=(42, 48), lookalike_ca=(42, 48), missing_intermediate=(48, 42),
+    self_signed=(42, 48), not_yet_valid=(45, 42), wrong_eku=(42, 43), wrong_key_usage=(42, 43), issuer_not_ca=(48, 42),
+    path_length=(42, 48), name_constraint=(42,), server_crl=(42, 48), lookalike_ca=(48, 42), missing_intermediate=(48, 42),
+    server_clock=(45, 42), weak_signature=(42,), weak_key=(42,),
+) | {"critical-extension": {"close": 0.8, "alert:42": 0.2}}
+ERLANG = MODERN | alerts(
+    self_signed=(42, 48), not_yet_valid=(45,), wrong_eku=(40, 43, 42), wrong_key_usage=(40, 43), issuer_not_ca=(40, 48),
+    path_length=(40, 48), name_constraint=(42, 40), critical_extension=(43, 42), lookalike_ca=(48, 42), revoked=(44, 42),
+    signature_algorithm=(42, 40, 43), server_crl=(42, 48), server_depth=(48, 42, 40), server_clock=(45,),
+    weak_signature=(42, 40), weak_key=(42, 40),
 )
 SCHANNEL = MODERN | alerts(wrong_eku=(43, 46), not_authorised=(49, 42))
 
@@ -75,7 +85,9 @@ _AT_SIGNATURE = {"signature-algorithm": {"alert:47": 0.4, "alert:40": 0.3, "aler
 EVERY_40 = always({"alert:40": 0.97, "alert:80": 0.03})
 EVERY_42 = always({"alert:42": 1.0}) | _AT_SIGNATURE
 EVERY_46 = always({"alert:46": 0.96, "alert:42": 0.04}) | _AT_SIGNATURE
-EVERY_49 = always({"alert:49": 0.95, "alert:80": 0.03, "alert:42": 0.02}) | {"wrong-key-usage": {"alert:80": 0.7, "alert:49": 0.3}}
+EVERY_49 = always({"alert:49": 0.95, "alert:80": 0.03, "alert:42": 0.02}) | {
+    "wrong-key-usage": {"alert:80": 0.4, "close": 0.4, "alert:49": 0.2},
+}
 GNUTLS_OTHER = always({"alert:42": 0.45, "close": 0.25, "alert:40": 0.1, "alert:48": 0.2})
 CLOSES = always({"close": 0.8, "reset": 0.18, "alert:46": 0.02})
 PAGES = always({"page:invalid": 0.88, "error": 0.07, "denied": 0.05}) | {
@@ -89,9 +101,10 @@ MISSING = missing({"alert:40": 1.0}, {"alert:116": 1.0})
 MISSING_42 = missing({"alert:42": 1.0}, {"alert:42": 0.9, "alert:116": 0.1})
 MISSING_GO = missing({"alert:40": 0.5, "alert:42": 0.5}, {"alert:116": 1.0})
 MISSING_RUSTLS = missing({"alert:116": 0.9, "alert:40": 0.1}, {"alert:116": 1.0})
-MISSING_GNUTLS = missing({"alert:50": 0.6, "alert:40": 0.3, "alert:49": 0.1}, {"alert:116": 1.0})
+MISSING_GNUTLS = missing({"alert:50": 0.5, "alert:40": 0.2, "close": 0.2, "alert:49": 0.1}, {"alert:116": 0.7, "close": 0.3})
 MISSING_GNUTLS_OTHER = missing({"alert:50": 0.4, "alert:40": 0.3, "close": 0.3}, {"alert:116": 0.7, "close": 0.3})
-MISSING_MBEDTLS = missing({"alert:40": 0.6, "alert:41": 0.4}, {"alert:41": 0.6, "alert:116": 0.4})
+MISSING_MBEDTLS = missing({"alert:40": 0.4, "alert:41": 0.3, "close": 0.3}, {"alert:41": 0.6, "alert:116": 0.4})
+MISSING_WOLFSSL = missing({"alert:40": 0.5, "close": 0.5}, {"alert:116": 1.0})
 MISSING_SCHANNEL = missing({"close": 0.5, "reset": 0.3, "alert:40": 0.2}, {"alert:116": 0.5, "close": 0.3, "reset": 0.2})
 MISSING_40 = missing({"alert:40": 1.0}, {"alert:116": 0.5, "alert:40": 0.5})
 MISSING_CLOSED = missing({"close": 0.8, "reset": 0.2})

@@ -135,7 +135,7 @@ CAUSES: tuple[CauseRow, ...] = (
              lambda o: "shown" if "revoked" in o.findings or "revoked" in (o.opinion or ()) else "unseen" if o.sent else "refuted"),
     CauseRow("weak-signature", {"shown": 0.8, "refuted": 1e-5}, _finding("weak-signature")),
     CauseRow("weak-key", {"shown": 0.6, "refuted": 1e-5}, _finding("weak-key")),
-    CauseRow("signature-algorithm", {"shown": 1.0, "possible": 0.012, "unseen": 1e-4}, _signature_algorithm),
+    CauseRow("signature-algorithm", {"shown": 1.0, "possible": 0.02, "unseen": 1e-4}, _signature_algorithm),
     CauseRow("ca-as-leaf", {"shown": 0.1, "refuted": 1e-6}, _finding("ca-as-leaf")),
     CauseRow("issuer-not-ca", {"shown": 1.2, "refuted": 1e-6}, _finding("issuer-not-ca")),
     CauseRow("path-length", {"shown": 1.2, "refuted": 1e-6}, _finding("path-length")),
@@ -145,7 +145,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("server-depth", {"possible": 0.05, "unseen": 0.004, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
     CauseRow("server-trust", {"shown": 0.6, "possible": 0.016, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
-    CauseRow("server-clock", {"shown": 0.4, "unseen": 0.006, "refuted": 1e-6}, _server_clock),
+    CauseRow("server-clock", {"shown": 0.4, "unseen": 0.004, "refuted": 1e-6}, _server_clock),
 )
 
 # Faults of the way that is walked to a root: what a verification by --client-ca can find or clear of.

@@ -32,7 +32,6 @@ class Family(NamedTuple):
 
 # Path builders of our time sort what they get; whoever verifies link by link does not.
 _SORTS = {"chain-order": 0.01, "ca-as-leaf": 0.1}
-_LINK_BY_LINK = {"chain-order": 0.9, "ca-as-leaf": 0.1}
 # CRLs in files that somebody has to renew are the habit of OpenSSL's servers; the others fetch them, or know none.
 _OPENSSL = _SORTS | {"signature-algorithm": 0.6, "names-differ": 0.02, "server-depth": 0.4}  # no limit worth the name by default
 _NGINX = _OPENSSL | {"server-depth": 1.0}  # 1 by default
@@ -45,6 +44,10 @@ _JAVA = _SORTS | _ANCHORS | {
     "weak-signature": 0.15, "weak-key": 0.15, "names-differ": 0.1, "server-crl": 0.4, "revoked": 0.6, "server-depth": 0.2,
 }
 _GNUTLS = _SORTS | _ANCHORS | {"wrong-eku": 0.1, "weak-key": 0.2, "server-crl": 0.4}
+_WOLFSSL = {"chain-order": 0.2, "ca-as-leaf": 0.1, "weak-signature": 0.2, "weak-key": 0.2, "server-trust": 0.1}
+_ERLANG = _SORTS | {
+    "wrong-key-usage": 0.1, "weak-signature": 0.1, "weak-key": 0.1, "server-trust": 0.1, "server-crl": 0.2, "revoked": 0.5,
+}
 _RUSTLS = _SORTS | _ANCHORS | {"server-depth": 0.2, "wrong-key-usage": 0.1}
 
 _GO_PRODUCTS = r"caddy|go-http|golang|traefik|vault|consul|etcd|kubernetes"
@@ -107,11 +110,15 @@ FAMILIES: tuple[Family, ...] = (
     Family("nss", "NSS", 0.01, answers.NSS, answers.MISSING, _SORTS, stack="nss", products=r"389-directory|dogtag"),
     Family(
         "mbedtls", "Mbed TLS (devices, MQTT brokers)", 0.02,
-        answers.MBEDTLS, answers.MISSING_MBEDTLS, _LINK_BY_LINK | {"chain-order": 0.5}, answers.OR_BY_CLOSING, "mbedtls",
+        answers.MBEDTLS, answers.MISSING_MBEDTLS, _SORTS, answers.OR_BY_CLOSING, "mbedtls",
     ),
     Family(
         "wolfssl", "wolfSSL (devices)", 0.01,
-        answers.WOLFSSL, answers.MISSING, _LINK_BY_LINK, answers.OR_BY_CLOSING, "wolfssl",
+        answers.WOLFSSL, answers.MISSING_WOLFSSL, _WOLFSSL, answers.OR_BY_CLOSING, "wolfssl",
+    ),
+    Family(
+        "erlang", "Erlang/OTP (RabbitMQ, EMQX, CouchDB, ejabberd)", 0.02,
+        answers.ERLANG, answers.MISSING, _ERLANG, answers.OR_BY_CLOSING, "erlang", r"cowboy|rabbitmq|couchdb|mochiweb|inets|xmpp",
     ),
     Family(
         "schannel", "Windows (Schannel, .NET)", 0.02,

@@ -19,17 +19,21 @@ SCHEME_ORDERS: dict[str, tuple[tuple[int, ...], ...]] = {
                (0x0503, 0x0403, 0x0603, 0x0807, 0x0806, 0x0805, 0x0804, 0x0601, 0x0501, 0x0401)),
     "nss": ((0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601),),
     "mbedtls": ((0x0603, 0x0503, 0x0403, 0x0806, 0x0805, 0x0804, 0x0601, 0x0501, 0x0401),
-                (0x0403, 0x0503, 0x0603, 0x0806, 0x0805, 0x0804, 0x0601, 0x0501, 0x0401)),
+                (0x0403, 0x0503, 0x0603, 0x0806, 0x0805, 0x0804, 0x0601, 0x0501, 0x0401),
+                (0x0501, 0x0503, 0x0401, 0x0403)),
     "wolfssl": ((0x0603, 0x0503, 0x0403, 0x0203, 0x0807, 0x0806, 0x0805, 0x0804, 0x0601, 0x0501, 0x0401),),
+    "erlang": ((0x0202, 0x0201, 0x0203, 0x0301, 0x0303, 0x0401, 0x0804, 0x0809),
+               (0x0201, 0x0203, 0x0401, 0x0501, 0x0601, 0x0804, 0x0805, 0x0806)),
     "schannel": ((0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0201, 0x0403, 0x0503, 0x0203),),
 }
 # certificate_types of a TLS 1.2 CertificateRequest, in order
 TYPE_ORDERS: dict[str, tuple[int, ...]] = {
     "openssl": (1, 2, 64), "go": (1, 64), "gnutls": (1, 64), "jsse": (64, 1, 2), "boringssl": (1, 64), "rustls": (1, 64),
-    "nss": (1, 64, 2), "schannel": (1, 2, 64), "mbedtls": (1, 64), "wolfssl": (1, 64),
+    "nss": (1, 64, 2), "erlang": (64, 1, 2), "schannel": (1, 2, 64), "mbedtls": (1, 64), "wolfssl": (1, 64),
 }
-# for people
+# their names, for people
 STACK_NAMES = {
     "openssl": "OpenSSL", "go": "Go crypto/tls", "jsse": "Java (JSSE)", "gnutls": "GnuTLS", "boringssl": "BoringSSL",
-    "rustls": "rustls", "nss": "NSS", "mbedtls": "Mbed TLS", "wolfssl": "wolfSSL", "schannel": "Windows (Schannel)",
+    "rustls": "rustls", "nss": "NSS", "mbedtls": "Mbed TLS", "wolfssl": "wolfSSL", "erlang": "Erlang/OTP",
+    "schannel": "Windows (Schannel)",
 }
