@@ -107,10 +107,10 @@ class Connection:
         return data
 
     def maybe_receive(self, until: float) -> Generator[Wait, Ready, bytes | type[Late] | None]:
-        """As ``receive``, but ``Late`` where nothing came until then."""
+        """As ``receive``, but ``Late`` where nothing came until then (or a peer does not stop talking)."""
         stream = self.stream
         assert stream is not None
-        while True:
+        while self.loop.now() < until:
             mask = READ | WRITE if stream.backlog else READ
             ready = yield Wait(until, ((stream.sock, mask),))
             if not ready:
@@ -120,6 +120,7 @@ class Connection:
                 stream.flush()
             if seen & READ:
                 return stream.receive()
+        return Late
 
     # -- the road
 

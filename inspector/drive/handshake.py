@@ -33,6 +33,7 @@ WARNING, CLOSE_NOTIFY = 1, 0
 # judge only after it, so a short look remains.
 ROUND_TRIPS = 3.0
 GRACE = 0.03
+MOST_MESSAGES = 1000  # handshake messages of a connection; one that goes on to send them is left
 OPENSSL_MESSAGE_LIMIT = 102_400  # bytes of a Certificate or CertificateRequest; pyOpenSSL's binding cannot raise it
 QUIET = 1.0  # seconds without a byte after which the rest of a larger message is given up
 UNASKED = 0.02  # the server did not ask for a certificate: it has nothing to reject
@@ -60,6 +61,7 @@ class HandshakeConnection(Speaking):
         self._server_spoke = 0.0
         self._requested = False
         self._ticket = False
+        self._messages = 0
         self._alert: Alert | OpaqueRecord | None = None
 
     def talk(self) -> Steps:
@@ -135,6 +137,7 @@ class HandshakeConnection(Speaking):
         """Append what the decoder can read by now, and keep in mind what the phases turn on."""
         for event in self.record.decode():
             if isinstance(event, Message):
+                self._messages += 1
                 if event.side is Side.SERVER:
                     self._requested = self._requested or event.type == CERTIFICATE_REQUEST
                     self._ticket = self._ticket or event.type == NEW_SESSION_TICKET
@@ -143,6 +146,10 @@ class HandshakeConnection(Speaking):
                     self._alert = event
             elif isinstance(event, OpaqueRecord) and event.alert and event.side is Side.SERVER:
                 self._alert = event
+        if self._messages > MOST_MESSAGES:
+            self.record.note(Limit(Side.SERVER, self.record.at, f"more than {MOST_MESSAGES} handshake messages"))
+            self._messages = 0
+            raise Over("client", "error", f"more than {MOST_MESSAGES} handshake messages")
 
     def emit(self) -> None:
         """Send what the engine has for the server."""

@@ -12,7 +12,9 @@ from inspector.wire.events import Alert, Message, NotTls, Side
 
 QUIET = 0.25  # seconds of silence after which a flight is taken to be over, unless the round trip is longer
 MOST = 256 * 1024  # bytes of an answer that are read
-SERVER_HELLO, SERVER_HELLO_DONE = 2, 14
+SERVER_HELLO, HELLO_RETRY_REQUEST, SERVER_HELLO_DONE = 2, 6, 14
+ENDS_FLIGHT = frozenset({HELLO_RETRY_REQUEST, SERVER_HELLO_DONE})
+TLS_1_3 = 0x0304
 
 
 class HelloConnection(Connection):
@@ -46,11 +48,14 @@ class HelloConnection(Connection):
                 return
 
     def _answered(self) -> bool:
-        """True once the answer is known: an alert, no TLS, the end of a TLS 1.2 flight."""
+        """True once the answer is known: an alert, no TLS, the end of a TLS 1.2 flight, a hello of TLS 1.3."""
         last = next((event for event in reversed(self.transcript.events) if getattr(event, "side", None) is Side.SERVER), None)
         if isinstance(last, Alert) and last.level != 1:
             raise Over("server", "alert")
-        return isinstance(last, NotTls) or (isinstance(last, Message) and last.type == SERVER_HELLO_DONE)
+        if isinstance(last, Message) and last.type in ENDS_FLIGHT:
+            return True
+        hellos = self.transcript.messages(SERVER_HELLO, Side.SERVER)
+        return isinstance(last, NotTls) or any(getattr(hello.value, "version", None) == TLS_1_3 for hello in hellos)
 
 
 class PlaintextConnection(Connection):

@@ -54,6 +54,8 @@ class Speaking(Connection):
                 yield from self.read_on(conversation, stream.write_failed)
             if moved:
                 patience = self._deadline(conversation)
+            if self.loop.now() >= self.deadlines.total:
+                raise Over("client", "deadline", "the time for all of it is over")
             holding = bool(getattr(conversation, "waits_for_continue", False))
             until = min(patience, self.loop.now() + CONTINUE) if holding else patience
             ready = yield Wait(until, self._sockets(conversation))
@@ -110,8 +112,8 @@ class Speaking(Connection):
     def hand_over(self, conversation: Conversation) -> None:
         """Give the conversation what was decrypted."""
         plaintext, self._plaintext = self._plaintext, []
-        for data in plaintext:
-            conversation.receive_data(data)
+        if plaintext:
+            conversation.receive_data(plaintext[0] if len(plaintext) == 1 else b"".join(plaintext))
 
     def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, bool]:
         """Encrypt what the conversation wants to say, as much as the socket takes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 
 import pytest
@@ -132,7 +133,6 @@ def test_a_reset_after_the_hello_is_the_servers() -> None:
 
 def test_an_end_after_the_server_hello_is_the_servers_and_says_what_was_cut_off() -> None:
     with server_context(TLS_1_2) as context:
-        import ssl
 
         def half(sock: socket.socket) -> None:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -205,6 +205,31 @@ def test_an_application_that_never_answers_ends_at_its_deadline() -> None:
     result = transcript.last(ApplicationResult)
     assert result is not None
     assert not result.result.answered
+
+
+def test_the_total_deadline_holds_against_a_server_that_never_stops() -> None:
+    with server_context(TLS_1_3) as context:
+
+        def flood(sock: socket.socket) -> None:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                while True:
+                    tls.sendall(b"x" * 65536)
+
+        with Peer(flood) as peer:
+            began = time.monotonic()
+            endless = plan_for(peer.target, application=lambda channel: Forgetful(want=1 << 60), timeouts=QUICK._replace(total=0.7))
+            transcript = one(endless)
+            took = time.monotonic() - began
+    assert ("client", "deadline", "application") == end_of(transcript)
+    assert 0.7 <= took < 1.5
+    assert len(transcript.events) < 200
+
+
+class Forgetful(Ask):
+    """Takes everything and keeps nothing."""
+
+    def receive_data(self, data: bytes) -> None:
+        self.got = data[:1]
 
 
 def test_a_silent_server_that_asked_for_a_certificate_gets_the_whole_wait() -> None:

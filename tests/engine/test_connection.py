@@ -197,6 +197,14 @@ def test_a_weak_credential_is_presented_for_the_server_to_judge(version: TlsVers
     assert weak.chain == pair.server.client_chain
 
 
+@pytest.mark.parametrize("version", [TlsVersion.TLS1_0, TlsVersion.TLS1_1])
+def test_old_versions_are_spoken_at_a_lower_security_level(version: TlsVersion) -> None:
+    pair = shake(plan(version), security_level=0, minimum=version)
+    assert ["TLSv1" if version is TlsVersion.TLS1_0 else "TLSv1.1"] == [done.protocol for done in events_of(pair, HandshakeDone)]
+    assert 0 == context.security_level(plan(version))
+    assert context.security_level(plan()) is None
+
+
 def test_a_key_of_another_certificate_is_found_before_connecting() -> None:
     mixed = CLIENT.credential()._replace(key=STRANGER.key)
     with pytest.raises(CredentialError) as caught:
