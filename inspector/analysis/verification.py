@@ -157,8 +157,10 @@ def _host(verdict: hostname.HostVerdict | None) -> list[Finding]:
 
 
 def _listed(timestamps: Sequence[Timestamp]) -> tuple[Evidence, ...]:
+    from inspector.analysis.ct_logs import log_name
+
     latest = 253402300799.0  # the end of year 9999
-    return tuple(Evidence(f"log {stamp.log_id.hex()[:16]}... on {_date(min(stamp.at, latest))}") for stamp in timestamps[:10])
+    return tuple(Evidence(f"log {log_name(stamp.log_id)} on {_date(min(stamp.at, latest))}") for stamp in timestamps[:10])
 
 
 def _transparency(leaf: Certificate, in_handshake: bytes | None) -> list[Finding]:
