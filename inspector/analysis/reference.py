@@ -61,9 +61,8 @@ MESSAGES: dict[tuple[str, str], MessageText] = {
     ("client_key_exchange", ""): MessageText(
         "Your share for the key exchange.", "The same in one-way TLS.", "RFC 5246, Section 7.4.7"),
     ("finished", "server"): MessageText(
-        "A checksum over all messages: nobody changed anything on the way.",
-        "The same in one-way TLS. Up to TLS 1.2 it also means that your certificate passed the TLS layer.",
-        "RFC 8446, Section 4.4.4"),
+        "A checksum over all messages: nobody changed anything on the way. It comes before your certificate (TLS 1.3).",
+        "The same in one-way TLS.", "RFC 8446, Section 4.4.4"),
     ("finished", "client"): MessageText(
         "Your checksum over all messages. In TLS 1.3 the handshake is now complete for you.",
         "In one-way TLS that would be all. Here the server judges your certificate only now (TLS 1.3): listen before you trust it.",
@@ -87,6 +86,9 @@ MESSAGES: dict[tuple[str, str], MessageText] = {
 }
 # messages whose meaning differs up to TLS 1.2
 UP_TO_TLS12: dict[tuple[str, str], MessageText] = {
+    ("finished", "server"): MessageText(
+        "The server's checksum over all messages; it comes last, so your certificate has passed the TLS layer.",
+        "In one-way TLS it says nothing about you."),
     ("finished", "client"): MessageText(
         "Your checksum over all messages. Now the server checks your certificate and your signature before it answers.",
         "In one-way TLS there would be nothing to check but the keys."),

@@ -7,21 +7,18 @@ from typing import Any
 
 from msgspec import UNSET
 
-from inspector.analysis import reference
 from inspector.report.diagnosis_text import diagnosis_section, headline_of
 from inspector.report.layout import Page
-from inspector.report.model import AlertPart, ApplicationPart, CertificatePart, HttpPart, MessagePart, Report
-from inspector.report.outcome import headline
+from inspector.report.model import CertificatePart, Report
+from inspector.report.outcome import headline, where
+from inspector.report.steps_text import steps_section
 
-ARROWS = {"client": "->", "server": "<-"}
 WHEN = {
     "handshake": "yes, in the handshake",
     "renegotiation": "yes, late: in a renegotiation after the first request",
     "post_handshake": "yes, late: after the handshake (post-handshake authentication)",
 }
-FACT_COLUMN = 39
 LABEL_COLUMN = 14
-FACT_LINES = 3  # of a step's fact, unless --verbose
 MARK = {True: "ok", False: "NO", None: "?"}
 
 
@@ -53,102 +50,7 @@ def _diagnosis(page: Page, report: Report, verbose: bool, _: bool) -> None:
 
 
 def _steps(page: Page, report: Report, verbose: bool, explain: bool) -> None:
-    handshake = report.handshake
-    if handshake is UNSET:
-        return
-    page.heading("Steps" + " " * 7 + "-> you, <- server; milliseconds, bytes")
-    answers = [part for part in (report.http, report.application) if part is not UNSET]
-    steps: list[MessagePart | AlertPart | HttpPart | ApplicationPart] = [*handshake.messages, *handshake.alerts, *answers]
-    explained: set[str] = set()
-    for step in sorted(steps, key=lambda step: step.at_ms or 0.0):
-        if isinstance(step, AlertPart):
-            _alert(page, step, explain)
-        elif isinstance(step, MessagePart):
-            _message(page, report, step, verbose, explain and _first_time(step, explained))
-        else:
-            _application(page, step, explain)
-    for opaque in handshake.opaque_records:
-        _step_line(page, None, opaque.sender, "(not opened)", str(opaque.bytes), f"{opaque.count} encrypted records", 0)
-
-
-def _first_time(step: MessagePart, explained: set[str]) -> bool:
-    """True once for each kind of message of each side."""
-    key = f"{step.sender} {step.type}"
-    new = key not in explained
-    explained.add(key)
-    return new
-
-
-def _step_line(page: Page, at_ms: float | None, sender: str, kind: str, length: str, fact: str, most: int) -> None:
-    time = f"{at_ms:>7.1f}" if at_ms is not None else " " * 7
-    page.hang(f"{time} {ARROWS[sender]} {kind:<20} {length:>5}", fact, FACT_COLUMN, most=most, lead_style=sender)
-
-
-def _message(page: Page, report: Report, step: MessagePart, verbose: bool, explain: bool) -> None:
-    late = "(late) " if step.late and step.type != "new_session_ticket" else ""
-    _step_line(page, step.at_ms, step.sender, step.type, str(step.length), late + step.summary, 0 if verbose else FACT_LINES)
-    if explain:
-        handshake = report.handshake
-        tls13 = handshake is not UNSET and handshake.protocol == "TLSv1.3"
-        for sentence in reference.explain_message(step.type, step.sender, tls13=tls13):
-            page.line(sentence, indent=11, style="dim")
-    if verbose:
-        _fields(page, step.fields, 11)
-
-
-def _fields(page: Page, value: Any, indent: int, bullet: str = "") -> None:
-    """Nested values, one a line; entries of a list begin with a dash."""
-    if not isinstance(value, dict):
-        for item in value:
-            if _is_nested(item):
-                _fields(page, item, indent + 2, bullet="- ")
-            else:
-                page.hang(" " * indent + "-", _flat(item), indent + 2)
-        return
-    for name, item in value.items():
-        lead = " " * (indent - len(bullet)) + bullet + f"{name}:"
-        bullet = ""
-        if _is_nested(item):
-            page.hang(lead, "", 0)
-            _fields(page, item, indent + 2)
-        else:
-            page.hang(lead, _flat(item), indent + 4)
-
-
-def _is_nested(item: Any) -> bool:
-    return isinstance(item, (dict, list, tuple)) and bool(item) and not _is_flat(item)
-
-
-def _is_flat(item: Any) -> bool:
-    return isinstance(item, (list, tuple)) and not any(isinstance(entry, (dict, list, tuple)) for entry in item)
-
-
-def _flat(item: Any) -> str:
-    if isinstance(item, (list, tuple)):
-        return ", ".join(map(_flat, item)) or "(none)"
-    if isinstance(item, bool):
-        return "yes" if item else "no"
-    return "(none)" if item is None or item in ("", {}) else str(item)
-
-
-def _alert(page: Page, alert: AlertPart, explain: bool) -> None:
-    if alert.code is None:
-        _step_line(page, alert.at_ms, alert.sender, "alert", "2", "encrypted, and could not be opened", 0)
-        return
-    meaning = reference.alert_meaning(alert.code)
-    _step_line(page, alert.at_ms, alert.sender, "alert", "2", f"{alert.level} {alert.code} {alert.name}", 0)
-    if meaning and (explain or alert.code not in reference.ORDERLY_ALERTS):
-        page.line(meaning, indent=11, style="dim")
-
-
-def _application(page: Page, step: HttpPart | ApplicationPart, explain: bool) -> None:
-    if isinstance(step, HttpPart):
-        size = "" if step.body_bytes is None else f", {step.body_bytes} bytes of body"
-        _step_line(page, step.at_ms, "server", "http", "", f"HTTP/{step.version} {step.status}{size}", 0)
-    else:
-        _step_line(page, step.at_ms, "server", step.protocol, "", step.summary, 0)
-    if explain:
-        page.line(reference.EXPLAIN_APPLICATION, indent=11, style="dim")
+    steps_section(page, report, verbose=verbose, explain=explain)
 
 
 def certificate_lines(page: Page, index: int, certificate: CertificatePart, verbose: bool) -> None:
@@ -292,5 +194,12 @@ def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
                 _pair(page, "tried", f"{attempt.address} port {attempt.port}: {attempt.error}")
 
 
+def _next_step(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:
+    """Where to go from a rejection that nobody has explained yet."""
+    if report.command == "handshake" and report.client_auth is not UNSET and report.client_auth.verdict == "rejected":
+        page.blank()
+        page.line(f"Why? 'mtls diagnose {where(report)}' with the same options says what is most likely.", style="dim")
+
+
 Section = Callable[[Page, Report, bool, bool], None]
-SECTIONS: tuple[Section, ...] = (_diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection)
+SECTIONS: tuple[Section, ...] = (_diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection, _next_step)

@@ -174,6 +174,13 @@ def _application_part(result: Any, at_ms: float | None) -> model.ApplicationPart
     )
 
 
+def _answered_at(transcript: Transcript, answer: ev.ApplicationResult) -> float:
+    """When the server's answer came: the last application data before it was understood."""
+    before = transcript.events[: transcript.events.index(answer)]
+    data = [event.at for event in before if isinstance(event, wire.ApplicationData) and event.side is Side.SERVER]
+    return data[-1] if data else answer.at
+
+
 def _target_part(transcript: Transcript) -> model.TargetPart | UnsetType:
     plan = transcript.plan
     if plan is None:
@@ -212,7 +219,8 @@ def build_report(
         error = report_error(where, network, transcript) or UNSET
     credential = credential if credential is not None else getattr(settings, "credential", None)
     last = transcript.last(ev.ApplicationResult)
-    result, at_ms = (last.result, _Clock(transcript)(last.at)) if last is not None else (None, None)
+    result = last.result if last is not None else None
+    at_ms = _Clock(transcript)(_answered_at(transcript, last)) if last is not None else None
     now = getattr(settings, "now", None) or transcript.started or None
     seen = flights.survey(transcript)
     fit = fit_of(seen, credential, now)
