@@ -202,4 +202,6 @@ def _next_step(page: Page, report: Report, _verbose: bool, _explain: bool) -> No
 
 
 Section = Callable[[Page, Report, bool, bool], None]
-SECTIONS: tuple[Section, ...] = (_diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection, _next_step)
+SECTIONS: tuple[Section, ...] = (
+    _diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection, _next_step,
+)
