@@ -6,7 +6,7 @@ The same number means different things in different messages, so parsers are fou
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from inspector.wire.cursor import Cursor
 from inspector.wire.registry import ExtensionType
 
 
-class Place(Enum):
+class Place(StrEnum):
     """The message an extension stands in (RFC 8446, Section 4.2)."""
 
     CLIENT_HELLO = "client_hello"
@@ -270,13 +270,20 @@ _remembered = lru_cache(maxsize=1024)(parse_value)
 def read_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
     """An extension block with its two-byte length (RFC 8446, Section 4.2)."""
     block = cursor.sub(2, "extensions")
+    data, at, end = block.data, block.pos, block.end
     found = []
-    while block.pos < block.end:
-        kind = ExtensionType(block.u16())
-        data = block.vector(2)
+    # the busiest loop of a handshake: numbers are read in place, faults are left to the cursor
+    while at < end:
+        stop = at + 4 + (data[at + 2] << 8 | data[at + 3]) if at + 4 <= end else end + 1
+        if stop > end:
+            block.pos = at
+            block.u16()
+            block.vector(2)
+        kind, body = ExtensionType(data[at] << 8 | data[at + 1]), data[at + 4 : stop]
         # peers of one kind send the same short extensions over and over
-        value = _remembered(kind, data, place) if len(data) <= REMEMBERED_BYTES else parse_value(kind, data, place)
-        found.append(Extension(kind, data, value))
+        value = _remembered(kind, body, place) if len(body) <= REMEMBERED_BYTES else parse_value(kind, body, place)
+        found.append(Extension(kind, body, value))
+        at = stop
     return tuple(found)
 
 

@@ -40,10 +40,8 @@ class Search:
         self.unopened = 0
         self._budget = SEARCH_BUDGET
 
-    def numbers(self) -> Iterator[int]:
-        """The most likely number first: each record that was not opened had one."""
-        likely = self.expected + self.unopened
-        yield likely
+    def others(self) -> Iterator[int]:
+        """The less likely ones: not each record that was not opened had a number of this epoch."""
         for number in range(self.expected, self.expected + min(self.unopened, SEARCH_WIDTH)):
             if self._budget <= 0:
                 return
@@ -62,13 +60,26 @@ class Search:
         self.expected, self.unopened = 0, 0
 
 
-def _open_at(opener: Opener, numbers: Iterator[int], record: Record) -> bytes | None:
-    for number in numbers:
+def _open_at(opener: Opener, search: Search, record: Record) -> bytes | None:
+    number = search.expected + search.unopened
+    opener.sequence = number
+    try:
+        content = opener.open(record.type, record.version, record.header, record.payload)
+    except CannotOpen:
+        return _open_elsewhere(opener, search, record) if search.unopened else None
+    search.expected, search.unopened = number + 1, 0
+    return content
+
+
+def _open_elsewhere(opener: Opener, search: Search, record: Record) -> bytes | None:
+    for number in search.others():
         opener.sequence = number
         try:
-            return opener.open(record.type, record.version, record.header, record.payload)
+            content = opener.open(record.type, record.version, record.header, record.payload)
         except CannotOpen:
             continue
+        search.found(number)
+        return content
     return None
 
 
@@ -102,7 +113,6 @@ class Lock12:
         """The content, None where it cannot be opened; with ``wait``, raises SecretsMissing where a secret may still come."""
         content = self._try(record)
         if content is not None:
-            self._search.found(self._sequence_used)
             return Opened(record.type, content)
         if wait and not self.hopeless and not self._keylog.candidates(kl.CLIENT_RANDOM, self._client_random):
             raise SecretsMissing
@@ -113,22 +123,16 @@ class Lock12:
         if self.hopeless:
             return None
         if self._opener is not None:
-            return self._attempt(self._opener, record)
+            return _open_at(self._opener, self._search, record)
         for secret in self._keylog.candidates(kl.CLIENT_RANDOM, self._client_random):
             opener = self._keys(secret)
-            content = None if opener is None else self._attempt(opener, record)
+            content = None if opener is None else _open_at(opener, self._search, record)
             if content is not None:
                 self._opener = opener
                 return content
             if not self._search.spend():
                 break
         return None
-
-    def _attempt(self, opener: Opener, record: Record) -> bytes | None:
-        content = _open_at(opener, self._search.numbers(), record)
-        if content is not None:
-            self._sequence_used = opener.sequence - 1
-        return content
 
     def _keys(self, secret: kl.Secret) -> Opener | None:
         assert self._suite is not None
@@ -188,9 +192,18 @@ class Lock13:
 
     def open(self, record: Record, *, wait: bool) -> Opened | None:
         """As ``Lock12.open``."""
+        first = self._epochs[0]
+        if first.opener is not None:
+            plain = _open_at(first.opener, first.search, record)
+            if plain is not None:
+                return _inner(plain)
+        return self._open_slowly(record, wait=wait)
+
+    def _open_slowly(self, record: Record, *, wait: bool) -> Opened | None:
+        """Try every epoch that may have begun."""
         missing = False
         for index, epoch in enumerate(self._epochs):
-            plain = self._try(epoch, record)
+            plain = None if index == 0 and epoch.opener is not None else self._try(epoch, record)
             if plain is not None:
                 del self._epochs[:index]
                 return _inner(plain)
@@ -203,12 +216,12 @@ class Lock13:
 
     def _try(self, epoch: _Epoch, record: Record) -> bytes | None:
         if epoch.opener is not None:
-            return self._attempt(epoch, epoch.opener, record)
+            return _open_at(epoch.opener, epoch.search, record)
         for secret in self._keylog.candidates(epoch.label, self.client_random):
             for number in self._suites(len(secret.value), epoch):
                 suite = suite_parts(number)
                 opener = Aead13(suite, secret.value)
-                plain = self._attempt(epoch, opener, record)
+                plain = _open_at(opener, epoch.search, record)
                 if plain is not None:
                     epoch.opener, epoch.secret, epoch.hash = opener, secret.value, suite.hash
                     return plain
@@ -221,12 +234,6 @@ class Lock13:
         if self.suite is None or epoch.label == kl.CLIENT_EARLY:  # early data bears the suite of the session before
             return possible
         return (self.suite,) if self.suite in possible else ()
-
-    def _attempt(self, epoch: _Epoch, opener: Aead13, record: Record) -> bytes | None:
-        plain = _open_at(opener, epoch.search.numbers(), record)
-        if plain is not None:
-            epoch.search.found(opener.sequence - 1)
-        return plain
 
     def lose(self, records: int, record: Record | None = None) -> None:  # noqa: ARG002
         """As ``Lock12.lose``: they may belong to any epoch that is still to come."""
