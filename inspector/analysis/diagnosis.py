@@ -62,14 +62,21 @@ class Ranking(NamedTuple):
 
 # ---- who the server is ---------------------------------------------------------------------------
 def _resemblance(seen: tuple[int, ...], order: tuple[int, ...]) -> float:
-    """The share of ``order`` that ``seen`` begins with, schemes that ``order`` does not know left out. 0 to 1."""
-    known = [number for number in seen if number in order]
-    same = 0
-    for ours, theirs in zip(known, order, strict=False):
-        if ours != theirs:
+    """How much ``seen`` begins like ``order``, 0 to 1. Schemes that ``order`` does not know cost little; in front, where newer
+    versions of a library put new ones, nothing.
+    """
+    start = next((place for place, number in enumerate(seen) if number in order), len(seen))
+    same = strangers = 0
+    for number in seen[start:]:
+        if same == len(order):
             break
-        same += 1
-    return same / len(order)
+        if number == order[same]:
+            same += 1
+        elif number in order:
+            break
+        else:
+            strangers += 1
+    return same / len(order) * 0.9**strangers
 
 
 def stack_likelihoods(observed: Observed) -> dict[str, float]:

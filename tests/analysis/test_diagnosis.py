@@ -1,0 +1,219 @@
+"""The ranking of causes, from observations made by hand."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from inspector.analysis import diagnosis
+from inspector.analysis.answers import Row
+from inspector.analysis.cause_texts import CAUSE_TEXTS
+from inspector.analysis.causes import CAUSES, HELLO_CAUSES
+from inspector.analysis.families import FAMILIES
+from inspector.analysis.observations import CODE_CAUSES, WORDS, causes_in_words
+from inspector.analysis.stacks import SCHEME_ORDERS
+from tests.analysis.observations_by_hand import confidence, first, probed, seen, unsent
+
+VISIBLE = (
+    "expired", "not-yet-valid", "intermediate-expired", "wrong-eku", "wrong-key-usage", "weak-signature", "weak-key",
+    "issuer-not-ca", "path-length", "name-constraint", "critical-extension",
+)
+# an answer that says nothing by itself
+UNIFORM = {"closes": "close", "resets": "reset", "nginx's page": "page:invalid", "a gate": "denied"}
+
+
+@pytest.mark.parametrize("fault", VISIBLE)
+@pytest.mark.parametrize("signal", UNIFORM.values(), ids=UNIFORM)
+@pytest.mark.parametrize("stack", ["openssl", "jsse", "go", ""])
+def test_fault_that_shows_comes_first_where_the_answer_tells_nothing(fault: str, signal: str, stack: str) -> None:
+    assert first(seen(signal, fault, stack=stack)) == fault
+
+
+@pytest.mark.parametrize(("fault", "alert"), [
+    ("expired", 45), ("not-yet-valid", 42), ("intermediate-expired", 45), ("wrong-eku", 43), ("wrong-key-usage", 43),
+    ("weak-signature", 42), ("weak-key", 42), ("issuer-not-ca", 48), ("path-length", 48), ("name-constraint", 46),
+    ("critical-extension", 46),
+])
+def test_alert_that_fits_makes_a_visible_fault_all_but_certain(fault: str, alert: int) -> None:
+    assert confidence(seen(f"alert:{alert}", fault), fault) > 0.9
+
+
+def test_same_alert_means_different_things_by_who_sends_it() -> None:
+    """42 is 'not yet valid' from OpenSSL, and anything from an older Go."""
+    healthy = {"signal": "alert:42"}
+    assert confidence(seen("alert:42", "expired", stack="go"), "expired") > confidence(seen("alert:42", "expired"), "expired")
+    assert first(seen(healthy["signal"], "expired", stack="go")) == "expired"
+
+
+@pytest.mark.parametrize("fault", ["wrong-eku", "weak-key"])
+def test_fault_that_the_family_often_tolerates_still_comes_first_when_it_is_all_there_is(fault: str) -> None:
+    assert first(seen("alert:49", fault, stack="gnutls")) == fault
+
+
+@pytest.mark.parametrize("mark", ["chain-order", "ca-as-leaf"])
+@pytest.mark.parametrize("signal", ["alert:45", "page:invalid"])
+def test_oddity_that_servers_take_is_not_blamed_before_the_servers_own_faults(mark: str, signal: str) -> None:
+    assert first(seen(signal, mark)) == "server-crl"
+
+
+@pytest.mark.parametrize(("tls", "signal"), [("1.2", "alert:40"), ("1.3", "alert:116"), ("1.3", "close"), ("1.2", "page:missing"),
+                                             ("1.3", "denied"), ("1.2", "alert:42"), ("1.2", "alert:50"), ("1.3", "alert:41")])
+def test_nothing_sent_and_refused_is_a_missing_certificate_whatever_the_answer(tls: str, signal: str) -> None:
+    assert confidence(unsent(signal, tls=tls), "no-certificate") > 0.99
+
+
+@pytest.mark.parametrize(("alert", "cause"), [(44, "revoked"), (45, "server-crl")])
+def test_alert_names_the_hidden_cause_of_a_healthy_credential(alert: int, cause: str) -> None:
+    assert first(seen(f"alert:{alert}")) == cause
+
+
+def test_healthy_credential_and_http_403_is_authorisation() -> None:
+    assert first(seen("denied", status="403")) == "not-authorised"
+
+
+def test_names_alone_do_not_tell_a_lookalike_and_keys_do() -> None:
+    by_name = seen("alert:48", key_check="unknown")
+    by_key = seen("alert:48", key_check="lookalike")
+    assert confidence(by_name, "lookalike-ca") > confidence(seen("alert:48"), "lookalike-ca") * 5
+    assert confidence(by_key, "lookalike-ca") > 0.9
+
+
+@pytest.mark.parametrize("signal", ["alert:48", "page:invalid", "close"])
+def test_chain_that_leads_nowhere_the_server_lists_is_of_an_unknown_ca(signal: str) -> None:
+    assert first(seen(signal, relation="stranger", key_check="unknown")) == "unknown-ca"
+
+
+@pytest.mark.parametrize("signal", ["alert:48", "page:invalid", "close"])
+def test_gap_that_known_certificates_close_is_a_missing_intermediate(signal: str) -> None:
+    assert first(seen(signal, "missing-intermediate", relation="gap", issuers=1, sent=1)) == "missing-intermediate"
+
+
+@pytest.mark.parametrize("relation", ["partial", "cousin"])
+def test_server_that_lists_an_intermediate_and_not_its_root_trusts_part_of_the_chain(relation: str) -> None:
+    assert first(seen("page:invalid", relation=relation)) == "server-trust"
+
+
+def test_trust_in_an_intermediate_is_no_fault_of_a_server_that_takes_any_anchor() -> None:
+    go = seen("alert:42", relation="partial", stack="go")
+    assert confidence(go, "server-trust") < confidence(seen("alert:48", relation="partial"), "server-trust") - 0.2
+
+
+def test_two_intermediates_before_nginx_suggest_its_depth_of_one() -> None:
+    assert first(seen("page:invalid", issuers=2, product="nginx")) == "server-depth"
+    assert first(seen("page:invalid", issuers=1, product="nginx")) == "server-crl"
+
+
+def test_clock_that_agrees_clears_the_servers_clock_and_one_that_does_not_accuses_it() -> None:
+    assert confidence(seen("page:invalid", clock_skew=3.0), "server-clock") < 0.001
+    assert first(seen("page:invalid", clock_skew=-86400.0 * 400)) == "server-clock"
+
+
+def test_words_of_the_reply_outweigh_the_odds() -> None:
+    assert first(seen("page:invalid", said=("revoked",), said_words="revoked")) == "revoked"
+
+
+def test_names_equal_as_text_only_are_unknown_to_go_and_not_to_openssl() -> None:
+    differ = {"names_differ": "UTF8String against PrintableString"}
+    assert first(seen("alert:42", stack="go", tls="1.2", **differ)) == "unknown-ca"
+    assert confidence(seen("alert:48", **differ), "unknown-ca") < 0.2
+
+
+def test_key_of_a_kind_that_servers_refuse_is_named_when_the_signature_was_refused() -> None:
+    assert first(seen("alert:47", unusual=("its key is on the curve P-521",))) == "signature-algorithm"
+
+
+def test_verification_with_the_servers_own_files_clears_what_it_did_not_find() -> None:
+    before, after = seen("page:invalid", "wrong-eku"), seen("page:invalid", "wrong-eku", opinion=())
+    assert confidence(after, "wrong-eku") < confidence(before, "wrong-eku")
+    assert first(seen("page:invalid", opinion=("server-crl",))) == "server-crl"
+
+
+# ---- probes ---------------------------------------------------------------------------------------
+def test_another_answer_for_a_throw_away_says_that_yours_is_not_refused_as_untrusted() -> None:
+    before = seen("alert:42", stack="")
+    same, other = probed(before, throw_away="alert:42"), probed(before, throw_away="alert:48")
+    trust = ("unknown-ca", "server-trust", "lookalike-ca", "missing-intermediate")
+    assert sum(confidence(other, c) for c in trust) < sum(confidence(before, c) for c in trust)
+    assert sum(confidence(same, c) for c in trust) > sum(confidence(other, c) for c in trust)
+
+
+def test_whole_chain_that_is_accepted_proves_the_gap() -> None:
+    gap = seen("close", "missing-intermediate", relation="unknown", listed=(), sent=1, key_check="unknown")
+    assert confidence(probed(gap, whole="accepted"), "missing-intermediate") > 0.98
+    assert confidence(probed(gap, whole="close"), "missing-intermediate") < confidence(gap, "missing-intermediate")
+
+
+def test_probe_that_never_came_to_certificates_says_nothing() -> None:
+    assert diagnosis.rank(probed(seen("close"), none="hello/reset")).candidates == diagnosis.rank(seen("close")).candidates
+
+
+# ---- who the server is ------------------------------------------------------------------------------
+@pytest.mark.parametrize("stack", SCHEME_ORDERS)
+def test_request_in_a_librarys_own_order_makes_that_library_the_likeliest(stack: str) -> None:
+    likely = diagnosis.stack_likelihoods(seen("close", stack=stack, tls="1.2"))
+    assert max(likely, key=lambda name: likely[name]) == stack
+
+
+def test_schemes_that_a_newer_version_puts_in_front_do_not_hide_the_library() -> None:
+    known = seen("close", stack="openssl")
+    newer = msgspec.structs.replace(known, schemes=(0x0904, 0x0905, 0x0906, *known.schemes))
+    assert diagnosis.stack_likelihoods(newer) == diagnosis.stack_likelihoods(known)
+
+
+def test_family_is_a_matter_of_degree_and_adds_up_to_one() -> None:
+    priors = diagnosis.family_priors(seen("close", stack=""))
+    assert sum(priors.values()) == pytest.approx(1.0)
+    assert max(priors.values()) < 0.6
+
+
+def test_server_header_speaks_for_its_family_and_an_unknown_one_for_none() -> None:
+    plain = diagnosis.family_priors(seen("page:invalid"))
+    assert diagnosis.family_priors(seen("page:invalid", product="nginx/1.27"))["nginx"] > plain["nginx"]
+    assert diagnosis.family_priors(seen("page:invalid", product="acme-frontend")) == plain
+
+
+# ---- the shape of the model --------------------------------------------------------------------------
+def test_confidences_of_all_causes_add_up_to_one() -> None:
+    assert sum(c.confidence for c in diagnosis.rank(seen("alert:42", stack="")).candidates) == pytest.approx(1.0)
+
+
+def test_no_observation_rules_a_cause_out() -> None:
+    ranking = diagnosis.rank(probed(seen("alert:44", "expired"), none="alert:40", throw_away="close"))
+    assert all(c.confidence > 0 for c in ranking.candidates)
+
+
+def test_every_cause_has_its_texts() -> None:
+    ranked = {row.id for row in CAUSES} | set(HELLO_CAUSES) | {"server-not-trusted"}
+    assert ranked <= set(CAUSE_TEXTS)
+    assert all(text.summary and text.remedy and text.refuted_by for text in CAUSE_TEXTS.values())
+
+
+def test_tables_name_only_causes_and_signals_that_exist() -> None:
+    causes, signals = {row.id for row in CAUSES}, {*diagnosis.ANYTHING, "alert:41", "page:late", "misdirected"}
+    rows: list[Row] = [row for f in FAMILIES for row in (*f.answers.values(), *f.missing.values(), f.denial)]
+    assert {signal for row in rows for signal in row} <= signals
+    assert {cause for f in FAMILIES for cause in (*f.answers, *f.refuses)} <= causes | {"*", diagnosis.NAMES_DIFFER}
+    assert {cause for listed in (*CODE_CAUSES.values(), *(c for _, c in WORDS)) for cause in listed} <= causes
+
+
+def test_priors_of_the_families_add_up_to_about_one() -> None:
+    assert sum(f.prior for f in FAMILIES) == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("text", "cause"), [
+    ("client certificate not authorized: CERT_HAS_EXPIRED", "expired"),
+    ("FAILED:certificate is not yet valid", "not-yet-valid"),
+    ("verify=23,ca=0", "revoked"),
+    ("x509: certificate specifies an incompatible key usage", "wrong-eku"),
+    ("x509: certificate signed by unknown authority", "unknown-ca"),
+    ("PKIX path building failed: unable to find valid certification path to requested target", "unknown-ca"),
+    ("Access denied. Reason: Client cert using an insecure Signature Algorithm", "weak-signature"),
+    ("FAILED:CRL has expired", "server-crl"),
+    ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed"),
+])
+def test_words_that_servers_use_are_understood(text: str, cause: str) -> None:
+    assert cause in causes_in_words(text)[0]
+
+
+def test_words_about_something_else_name_nothing() -> None:
+    assert causes_in_words("<h1>403 Forbidden</h1><p>you do not have access to this resource</p>") == ((), "")
