@@ -88,7 +88,7 @@ class Trust(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A session to resume: an opaque handle of the engine, and what it was made with."""
+    """A session to resume: an opaque handle of the engine, and what it was made with; ``made_at`` in seconds since the epoch."""
 
     handle: Any
     server_name: str | None

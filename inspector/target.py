@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ class Target(NamedTuple):
         return f"unix:{self.unix_path}" if self.unix_path else self.authority
 
 
+@lru_cache(maxsize=4096)
 def is_ip_address(text: str) -> bool:
     """True for a textual IPv4 or IPv6 address (a zone such as ``%eth0`` is allowed)."""
     try:

@@ -56,8 +56,12 @@ def resolve(road: Road, loop: Loop, record: Recorder, until: float) -> Generator
     if road.addresses and road.proxy is None:
         addresses: tuple[Address, ...] = tuple(chain.from_iterable(_literal(text, port) for text in road.addresses))
         return _interleaved(addresses)
-    if needs_no_resolver(host):
+    known = loop.resolver.known(host, port, road.family)
+    if known is not None:
+        addresses, error = known, None
+    elif needs_no_resolver(host):
         addresses, error = _at_once(host, port, road.family)
+        loop.resolver.remember((host, port, road.family), addresses)
     else:
         addresses, error = yield from _ask(host, port, road.family, loop, until)
     if error is not None or not addresses:
@@ -86,15 +90,12 @@ def _at_once(host: str, port: int, family: int) -> tuple[tuple[Address, ...], st
 def _ask(
     host: str, port: int, family: int, loop: Loop, until: float,
 ) -> Generator[Wait, Ready, tuple[tuple[Address, ...], str | None]]:
-    known = loop.resolver.known(host, port, family)
-    if known is not None:
-        return known, None
     answer = loop.resolver.ask(host, port, family)
     try:
         ready = yield Wait(until, ((answer.signal, READ),))
         if not ready:
             raise Over("network", "deadline", f"{host}: the resolver did not answer in time")
-        loop.resolver.remember(answer)
+        loop.resolver.remember(answer.question, answer.addresses)
         return answer.addresses, answer.error
     finally:
         loop.close(answer.signal)

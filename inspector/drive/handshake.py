@@ -267,7 +267,7 @@ class HandshakeConnection(Speaking):
             engine.close()
             self.emit()
             if self.plan.keep_session and not engine.failed:
-                session = engine.session(record.at)
+                session = engine.session(record.transcript.started + record.at)
                 if session is not None:
                     record.note(SessionKept(record.at, session))
 

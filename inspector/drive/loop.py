@@ -60,9 +60,7 @@ class Loop:
         self._tasks: set[_Task] = set()
         self._owners: dict[int, _Task] = {}
 
-    @staticmethod
-    def now() -> float:
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
 
     def spawn(self, steps: Steps, finished: Callable[[], None]) -> None:
         """Run a task; ``finished`` is called when it is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic, time
 from typing import Any
 
 from inspector.drive.loop import Loop
@@ -11,27 +11,29 @@ from inspector.trace.observer import Observer
 from inspector.trace.phase import Happening, Phase, advance
 from inspector.trace.transcript import Transcript
 from inspector.wire.decoder import Decoder
-from inspector.wire.events import ApplicationData, Side, WireEvent
+from inspector.wire.events import ApplicationData, Limit, Side, WireEvent
 
 KEPT_DATA = 4096  # bytes of application data a side that stay in the transcript; the conversation has what it needs
 BULK = 64 * 1024  # bytes of application data after which long records are counted and no longer opened
+# bytes of application data after which the decoder rests: even to count records costs a third of a long transfer
+ENOUGH = 16 * 1024 * 1024
 
 
 class Recorder:
     """Appends to one transcript, and tells the observers. Times are seconds since the connection was begun."""
 
     def __init__(self, plan: Any, loop: Loop) -> None:
-        self.transcript = Transcript(plan, started=time.time())
+        self.transcript = Transcript(plan, started=time())
         self.decoder = Decoder(keep_data_limit=KEPT_DATA)
         self._observers: tuple[Observer, ...] = loop.observers
-        self._zero = loop.now()
-        self._now = loop.now
+        self._zero = monotonic()
         self._data_seen = 0
+        self._resting = False
         self._row: ApplicationData | None = None  # application data that is counted, not noted yet
 
     @property
     def at(self) -> float:
-        return self._now() - self._zero
+        return monotonic() - self._zero
 
     def note(self, event: Event) -> None:
         """Append one event."""
@@ -59,7 +61,12 @@ class Recorder:
 
     def saw_tls(self, side: Side, data: bytes, at: float) -> None:
         """Bytes of the TLS connection; what they came to is appended by ``decode``."""
-        self.decoder.feed(side, data, at)
+        if self._data_seen <= ENOUGH:
+            self.decoder.feed(side, data, at)
+        elif not self._resting:
+            self._resting = True
+            self._tell_counted()
+            self.note(Limit(side, at, f"records are not read after {ENOUGH // 1024 // 1024} MiB of application data"))
 
     def saw_secret(self, event: SecretLine) -> None:
         self.decoder.add_secret(event.line)

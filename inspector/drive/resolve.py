@@ -77,9 +77,10 @@ class Resolver:
         """What was answered to the same question before."""
         return self._known.get((host, port, family))
 
-    def remember(self, answer: Answer) -> None:
-        if answer.addresses:
-            self._known[answer.question] = answer.addresses
+    def remember(self, question: tuple[str, int, int], addresses: tuple[Address, ...]) -> None:
+        """Keep an answer; failures are asked again."""
+        if addresses:
+            self._known[question] = addresses
 
     def ask(self, host: str, port: int, family: int) -> Answer:
         answer = Answer(host, port, family)

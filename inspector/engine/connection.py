@@ -48,6 +48,11 @@ class Verdict(NamedTuple):
     errors: tuple[CertificateError, ...]
     path: tuple[bytes, ...]
 
+    @property
+    def holds(self) -> bool:
+        """True where the chain is trusted and the name, if one was asked for, is the server's."""
+        return self.trusted and self.host_matches is not False
+
 
 class ResumableSession(NamedTuple):
     """The engine's handle inside ``plan.Session``."""
@@ -203,7 +208,7 @@ class ClientConnection(_Engine):
         """Make the ClientHello, and early data where the plan has it and the session allows it."""
         self._at = at
         session = self._plan.session
-        known = session is not None and (self._plan.insecure or self._verdict_of_session(session).trusted)
+        known = session is not None and (self._plan.insecure or self._verdict_of_session(session).holds)
         if self._plan.early_data and known:
             beneath.write_early_data(self._ssl, self._plan.early_data)
             self._after_step()
@@ -232,12 +237,12 @@ class ClientConnection(_Engine):
         super().close()
         self._after_step()
 
-    def session(self, at: float) -> Session | None:
+    def session(self, made_at: float) -> Session | None:
         """The session as it stands now (in TLS 1.3: with the last ticket that came), to be resumed by another plan."""
         if not self.handshake_complete or self._verdict is None:
             return None
         openssl = self._ssl.get_session()
-        return Session(ResumableSession(openssl, self._verdict), self._plan.server_name, at) if openssl else None
+        return Session(ResumableSession(openssl, self._verdict), self._plan.server_name, made_at) if openssl else None
 
     def _after_step(self) -> None:
         self._take_secrets()
@@ -259,8 +264,7 @@ class ClientConnection(_Engine):
         else:
             return
         first, self._verdict = self._verdict is None, verdict
-        ok = verdict.trusted and verdict.host_matches is not False
-        self.withheld = not (ok or self._plan.insecure)
+        self.withheld = not (verdict.holds or self._plan.insecure)
         if first or self.withheld:
             self._events.extend(verdict.errors)
             self._events.append(
