@@ -115,18 +115,21 @@ def _order_finding(shape: Shape) -> Finding | None:
 
 
 def _missing_finding(shape: Shape, trusted: bool | None) -> Finding | None:
+    remedy = "send every certificate between the leaf and the root"
     if shape.missing:
-        evidence = tuple(Evidence(f"found elsewhere: {certificate.title}") for certificate in shape.missing)
-    elif shape.gap is not None and trusted is False:
-        urls = shape.sent[shape.path[-1]].ext.issuer_urls
-        evidence = (Evidence(f"nothing that was sent is {shape.gap}"), *(Evidence(f"it can be had from {url}") for url in urls[:2]))
-    else:
+        return Finding(
+            id="missing-intermediate", severity="medium", summary="the chain has a gap that peers have to fill from elsewhere",
+            evidence=tuple(Evidence(f"found elsewhere: {certificate.title}") for certificate in shape.missing), remedy=remedy,
+        )
+    if shape.gap is None or trusted is not False:
         return None
+    # an intermediate or an untrusted root: it cannot be seen which, but where a URL is given it is an intermediate
+    urls = shape.sent[shape.path[-1]].ext.issuer_urls
     return Finding(
-        id="missing-intermediate", severity="high" if trusted is False else "medium",
-        summary="the chain has a gap that peers have to fill from elsewhere" if shape.missing
-        else "the chain ends at a certificate whose issuer is neither sent nor trusted",
-        evidence=evidence, remedy="send every certificate between the leaf and the root",
+        id="missing-intermediate", severity="high" if urls else "medium",
+        summary="the chain ends at a certificate whose issuer is neither sent nor trusted",
+        evidence=(Evidence(f"nothing that was sent is {shape.gap}"), *(Evidence(f"it can be had from {url}") for url in urls[:2])),
+        remedy=f"{remedy}; if the issuer is the root itself, trust it",
     )
 
 

@@ -85,7 +85,7 @@ def as_written(name: bytes) -> bytes | None:
     return repr([[(a.oid, a.value.hex() if a.text is None else a.text) for a in rdn] for rdn in rdns]).encode()
 
 
-def _listed(key: NameKey, how: str, *, unlisted: str = "withholds") -> Rule:
+def _listed(key: NameKey, how: str) -> Rule:
     """One of the chain's issuers has to be among the names that the server lists, as ``key`` compares them."""
 
     def rule(case: Case) -> Ruling:
@@ -98,7 +98,7 @@ def _listed(key: NameKey, how: str, *, unlisted: str = "withholds") -> Rule:
                 return Ruling(True, f"the issuer of {which} is listed ({how})")
         same = {names.comparison_key(c.issuer_der) for c in case.chain} & set(map(names.comparison_key, case.request.authorities))
         text = "; a listed name reads the same and differs in its bytes" if same else ""
-        return Ruling(False, f"{unlisted}: no issuer in the chain is listed ({how}){text}")
+        return Ruling(False, f"no issuer in the chain is listed ({how}){text}")
 
     return rule
 

@@ -134,11 +134,11 @@ def _issuer_rule(request: Request, chain: Sequence[Certificate]) -> MatchRule:
     found = links(request, chain)
     if found:
         link = found[0]
-        detail = f"the issuer of {_which(link.depth)}, {names.rfc4514(link.issuer)}, is among the {_count(request)}"
+        detail = f"the issuer of {_which(link.depth)}, {names.rfc4514(link.issuer)}, is listed ({_count(request)} in all)"
         return MatchRule(rule="issuer-name", ok=True, detail=detail)
     issuers = ", ".join(dict.fromkeys(certificate.issuer or "(unreadable)" for certificate in chain))
     hint = next((near for c in chain if (near := _nearest(c.issuer_der, request.authorities))), "")
-    detail = f"no issuer in our chain ({issuers}) is among the {_count(request)} that the server lists{hint}"
+    detail = f"no issuer in our chain ({issuers}) is listed by the server ({_count(request)} in all){hint}"
     return MatchRule(rule="issuer-name", ok=False, detail=detail)
 
 

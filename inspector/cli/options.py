@@ -180,6 +180,7 @@ def settings_from(target_text: str, options: dict[str, Any], *, with_credential:
     if minimum and maximum and minimum.value > maximum.value:
         raise UsageError("--tls-min is above --tls-max", hint="swap them, or give only one")
     server_name = options["server_name"]
+    stored = tuple(credential_source.stored_authorities(target))
     url_paths = (target.url_path,) if target.url_path else ()
     settings = Settings(
         target=target,
@@ -188,8 +189,9 @@ def settings_from(target_text: str, options: dict[str, Any], *, with_credential:
         ) if with_credential else None,
         trust=trust.resolve(
             options["cacert"], system=not options["no_system_trust"], environment=os.environ,
-            stored=credential_source.stored_authorities(target),
+            stored=stored,
         ),
+        stores=trust.stores(options["cacert"], environment=os.environ, stored=stored),
         insecure=options["insecure"],
         server_name=to_ascii_host(server_name) if server_name else None,
         connect_to=parse_connect_to(options["connect_to"], target),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Mapping
 
@@ -80,3 +81,18 @@ def resolve(
         anchors.append(der)
         sources.append(f"stored CA {name}")
     return base._replace(anchors=tuple(dict.fromkeys(anchors)), source=", ".join(sources) or "nothing")
+
+
+def stores(
+    cacert: Iterable[str], *, environment: Mapping[str, str], stored: Iterable[tuple[str, bytes]] = (),
+) -> tuple[Trust, ...]:
+    """Each set of roots at hand by itself, for comparison: the system's, certifi's, each ``--cacert``, each stored CA."""
+    found = [system_trust(environment)]
+    # found, not imported: this runs before every command and is looked at after few
+    certifi = importlib.util.find_spec("certifi")
+    bundle = os.path.join(os.path.dirname(certifi.origin or ""), "cacert.pem") if certifi is not None else ""
+    if bundle != found[0].system_file and os.access(bundle, os.R_OK):
+        found.append(Trust(system_file=bundle, source=f"certifi ({bundle})"))
+    found += [Trust(anchors=read_authorities(path), source=f"--cacert {path}") for path in cacert]
+    found += [Trust(anchors=(der,), source=f"stored CA {name}") for name, der in stored]
+    return tuple(found)

@@ -105,6 +105,9 @@ def _verification(page: Page, report: Report, verbose: bool, _: bool) -> None:
         for more in (error.summary, error.remedy):
             if more:
                 _pair(page, "", more)
+    for store in part.stores:
+        said = "would trust it" if store.trusted else f"does not trust it ({', '.join(store.errors) or 'unreadable'})"
+        _pair(page, "store", f"{store.source} {said}")
     if part.second_opinion and verbose:
         _pair(page, "also", part.second_opinion)
     findings(page, [finding for finding in part.findings if verbose or finding.severity != "info"])

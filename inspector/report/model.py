@@ -143,6 +143,14 @@ class VerificationErrorPart(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class StorePart(msgspec.Struct, frozen=True, kw_only=True):
+    """What another set of roots makes of the same chain."""
+
+    source: str
+    trusted: bool
+    errors: tuple[str, ...]
+
+
 class VerificationPart(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool | None
     host_matches: bool | None
@@ -153,6 +161,7 @@ class VerificationPart(msgspec.Struct, frozen=True, kw_only=True):
     host_explained: str | None = None
     second_opinion: str | None = None
     findings: tuple[Finding, ...] = ()
+    stores: tuple[StorePart, ...] = ()  # only where the chain is not trusted, and there are several sets of roots
 
 
 class AuthorityPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,10 @@ from inspector.plan import Step
 from inspector.report.build import build_report
 from inspector.report.model import Report
 from inspector.session.settings import Settings, handshake_plan
+from inspector.session.stores import with_stores
 
 
 def run(settings: Settings) -> Generator[Step, Any, Report]:
     """One handshake with the application's first step. Returns its report."""
     transcript = yield handshake_plan(settings)
-    return build_report("handshake", transcript, settings)
+    return with_stores(build_report("handshake", transcript, settings), transcript, settings)

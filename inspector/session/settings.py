@@ -15,6 +15,7 @@ class Settings(NamedTuple):
     target: Target
     credential: Credential | None = None
     trust: Trust = Trust()
+    stores: tuple[Trust, ...] = ()  # sets of roots to compare where ``trust`` does not hold
     insecure: bool = False
     server_name: str | None = None  # given by the user; None: the target's host
     connect_to: tuple[str, int] | None = None

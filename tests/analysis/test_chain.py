@@ -36,7 +36,7 @@ def test_what_is_odd_about_the_chain_is_found(chain: tuple[bytes, ...], expected
 
 def test_gap_without_a_verified_path_names_the_issuer_that_is_missing() -> None:
     (finding,) = findings_of(shape_of((LEAF.cert,)), trusted=False)
-    assert (finding.id, finding.severity) == ("missing-intermediate", "high")
+    assert (finding.id, finding.severity) == ("missing-intermediate", "medium")
     assert "CN=Second" in finding.evidence[0].text
 
 
