@@ -167,8 +167,9 @@ class CaptureFile:
             self.notes.append(f"{self._stream.damage}; what comes after packet {self.packets} is lost")
 
     def cut(self, why: str) -> None:
-        """Note that reading ended early."""
-        self.notes.append(f"the file {why} after packet {self.packets}; the rest was not read")
+        """Note that reading ended early; damage of the compression says it better."""
+        if not self._stream.damage:
+            self.notes.append(f"the file {why} after packet {self.packets}; the rest was not read")
 
 
 def _not_a_capture(name: str, head: bytes, damage: str) -> InputError:

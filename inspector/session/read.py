@@ -11,8 +11,8 @@ import msgspec
 from inspector.analysis import encrypted, flights, hostname
 from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.app.overheard import FirstAnswer
-from inspector.capture.conversation import Captured
 from inspector.capture.reader import Reader
+from inspector.capture.tls import Captured
 from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build

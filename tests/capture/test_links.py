@@ -1,0 +1,126 @@
+"""Link layers and IP: the same connection, however it is wrapped."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from tests.capture import forge, known
+
+WHOLE = forge.whole()
+V4 = struct.pack(">H", 0x0800)
+
+
+def facts(packets: list[forge.Packet], link: int) -> list[known.Fact]:
+    (captured,) = forge.read(forge.pcap(packets, link), forge.KEYLOG)[1]
+    return known.facts(captured)
+
+
+WRAPS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+    "Ethernet": (1, forge.ethernet),
+    "VLAN": (1, lambda ip: forge.ethernet(ip, b"\x81\x00\x00\x05")),
+    "QinQ": (1, lambda ip: forge.ethernet(ip, b"\x88\xa8\x00\x07\x81\x00\x00\x05")),
+    "padded Ethernet": (1, lambda ip: forge.ethernet(ip) + b"\xcc" * 9),
+    "MPLS": (1, lambda ip: bytes(12) + b"\x88\x47" + b"\x00\x01\x00\x40" + b"\x00\x02\x01\x40" + ip),
+    "PPPoE": (1, lambda ip: bytes(12) + b"\x88\x64\x11\x00\x00\x01" + struct.pack(">H", len(ip) + 2) + b"\x00\x21" + ip),
+    "LLC/SNAP": (1, lambda ip: bytes(12) + struct.pack(">H", len(ip) + 8 & 0x3FF) + b"\xaa\xaa\x03\0\0\0" + V4 + ip),
+    "loopback of BSD, little endian": (0, lambda ip: b"\x02\0\0\0" + ip),
+    "loopback of BSD, big endian": (0, lambda ip: b"\0\0\0\x02" + ip),
+    "loopback of OpenBSD": (108, lambda ip: b"\0\0\0\x02" + ip),
+    "raw IP": (101, bytes),
+    "raw IP, old number": (12, bytes),
+    "raw IPv4": (228, bytes),
+    "PPP": (9, lambda ip: b"\xff\x03\x00\x21" + ip),
+    "PPP, compressed": (9, lambda ip: b"\x21" + ip),
+    "Linux cooked": (113, lambda ip: struct.pack(">HHH8sH", 0, 1, 6, bytes(8), 0x0800) + ip),
+    "Linux cooked, VLAN": (113, lambda ip: struct.pack(">HHH8sH", 0, 1, 6, bytes(8), 0x8100) + b"\0\x05\x08\0" + ip),
+    "Linux cooked v2": (276, lambda ip: struct.pack(">HHIHBB8s", 0x0800, 0, 1, 1, 0, 6, bytes(8)) + ip),
+    "Cisco HDLC": (104, lambda ip: b"\x0f\0\x08\0" + ip),
+    "802.11": (105, lambda ip: b"\x08\x01" + bytes(22) + b"\xaa\xaa\x03\0\0\0\x08\0" + ip),
+    "802.11 with radiotap": (127, lambda ip: b"\0\0\x08\0\0\0\0\0\x88\x01" + bytes(24) + b"\xaa\xaa\x03\0\0\0\x08\0" + ip),
+    "IP in IP": (1, lambda ip: forge.ethernet(
+        struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(ip), 1, 0, 64, 4, 0, bytes(4), bytes(4)) + ip)),
+}
+
+
+@pytest.mark.parametrize("name", WRAPS)
+def test_every_link_layer_gives_the_same_connection(name: str) -> None:
+    link, wrap = WRAPS[name]
+    assert facts(forge.packets(forge.SEGMENTS, wrap), link) == WHOLE
+
+
+# chains of IPv6 extension headers: (first protocol number, bytes)
+EXTENSIONS: dict[str, tuple[int, bytes]] = {
+    "none": (6, b""),
+    "hop by hop": (0, b"\x06\0" + bytes(6)),
+    "routing, destination options of 16 bytes": (43, b"\x3c\0" + bytes(6) + b"\x06\x01" + bytes(14)),
+    "authentication": (51, b"\x06\x04" + bytes(22)),
+    "a fragment that is whole": (44, b"\x06\0\0\0\0\0\0\x01"),
+}
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_ipv6_extension_headers_are_passed_over(name: str) -> None:
+    first, headers = EXTENSIONS[name]
+    packets = forge.packets(forge.SEGMENTS, ip=lambda segment: forge.ipv6(segment, headers, first))
+    assert facts(packets, 1) == WHOLE
+
+
+def fragments4(segment: forge.Segment, number: int) -> list[bytes]:
+    body = forge.tcp(segment)
+    source, destination = forge.ADDRESSES if segment.way == forge.CLIENT else forge.ADDRESSES[::-1]
+    out = []
+    for offset in range(0, len(body), 512):
+        piece = body[offset:offset + 512]
+        more = 0x2000 if offset + 512 < len(body) else 0
+        out.append(struct.pack(
+            ">BBHHHBBH", 0x45, 0, 20 + len(piece), number, more | offset // 8, 64, 6, 0) + source + destination + piece)
+    return out
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_ip_fragments_are_put_together_in_any_order(order: int) -> None:
+    packets = [
+        (segment.at, forge.ethernet(piece), len(piece) + 14)
+        for number, segment in enumerate(forge.SEGMENTS) for piece in fragments4(segment, number)[::order]
+    ]
+    assert facts(packets, 1) == WHOLE
+
+
+def test_fragments_of_ipv6_are_put_together() -> None:
+    packets = []
+    for number, segment in enumerate(forge.SEGMENTS):
+        body = forge.tcp(segment)
+        for offset in range(0, len(body), 512):
+            piece = body[offset:offset + 512]
+            word = offset | (1 if offset + 512 < len(body) else 0)
+            source, destination = forge.ADDRESSES6 if segment.way == forge.CLIENT else forge.ADDRESSES6[::-1]
+            ip = struct.pack(">IHBB", 0x60000000, len(piece) + 8, 44, 64) + source + destination
+            ip += struct.pack(">BBHI", 6, 0, word, number) + piece
+            packets.append((segment.at, forge.ethernet(ip), len(ip) + 14))
+    assert facts(packets, 1) == WHOLE
+
+
+def test_a_length_of_zero_from_segmentation_offload_means_all_that_was_captured() -> None:
+    def offloaded(segment: forge.Segment) -> bytes:
+        packet = bytearray(forge.ipv4(segment))
+        packet[2:4] = b"\0\0"
+        return bytes(packet)
+
+    assert facts(forge.packets(forge.SEGMENTS, ip=offloaded), 1) == WHOLE
+
+
+def test_an_unknown_link_type_is_noted() -> None:
+    reader, found = forge.read(forge.pcap(forge.packets(forge.SEGMENTS), 147))
+    assert found == []
+    assert reader.notes == (f"{len(forge.SEGMENTS)} packets have link type 147, which is not known here",)
+
+
+@pytest.mark.parametrize("link", [0, 1, 9, 50, 101, 104, 105, 108, 113, 127, 228, 229, 276])
+def test_packets_cut_anywhere_do_no_harm(link: int) -> None:
+    wrap = next((wrap for number, wrap in WRAPS.values() if number == link), bytes)
+    packet = wrap(forge.ipv4(forge.SEGMENTS[3]))
+    reader, _ = forge.read(forge.pcap([(1.0, packet[:size], len(packet)) for size in range(100)], link))
+    assert reader.packets == 100
