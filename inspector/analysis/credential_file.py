@@ -29,7 +29,8 @@ def permissions(case: Case) -> Iterator[Found]:
         if mode & 0o077:
             who = "everybody" if mode & 0o007 else "its group"
             severity: Severity = "info" if case.origin.encryption else "low"
-            yield found("file-permissions", severity, "others may read the file of the private key", f"{file}: {who} (mode {mode:04o})")
+            says = f"{file}: {who} (mode {mode:04o})"
+            yield found("file-permissions", severity, "others may read the file of the private key", says)
 
 
 def protection(case: Case) -> Iterator[Found]:

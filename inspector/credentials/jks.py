@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+from typing import NamedTuple
 
 from inspector.credentials import keys, pbe
 from inspector.credentials.contents import Contents, FoundCertificate, FoundKey, damaged, wrong_passphrase
@@ -17,6 +18,7 @@ from inspector.der.reader import INTEGER, OCTET_STRING, DerError, Reader, read_i
 MAGICS = {b"\xfe\xed\xfe\xed": "JKS", b"\xce\xce\xce\xce": "JCEKS"}
 PRIVATE_KEY, TRUSTED, SECRET_KEY = 1, 2, 3
 MAX_ENTRIES = 1000
+MAX_SECRETS = 8
 JKS_PROTECTION, JCEKS_PROTECTION = "1.3.6.1.4.1.42.2.17.1.1", "1.3.6.1.4.1.42.2.19.1"
 _WHITENER = b"Mighty Aphrodite"
 _DIGEST = 20
@@ -48,13 +50,17 @@ def read(name: str, data: bytes, contents: Contents) -> None:
     passphrase = contents.passphrase(name)
     cursor = _Cursor(data, max(len(data) - _DIGEST, 4))
     try:
-        shrouded, complete = _entries(cursor, name, contents)
+        entries = _read(cursor, name, contents)
     except DerError as exc:
         raise damaged(name, str(exc)) from exc
     if passphrase is not None and not _digest_matches(data, passphrase):
-        raise wrong_passphrase(name, sure=complete and cursor.at == cursor.end)
-    for alias, der in shrouded:
-        contents.add_key(FoundKey(_key(der, alias, name, passphrase, contents), name, alias))
+        raise wrong_passphrase(name, sure=cursor.at == cursor.end)
+    for entry in entries:
+        for der in entry.certificates:
+            contents.add_certificate(FoundCertificate(der, name, ordered=False, label=entry.alias, authority=not entry.key))
+    for entry in entries:
+        if entry.key:
+            contents.add_key(FoundKey(_key(entry.key, entry.alias, name, passphrase, contents), name, entry.alias))
 
 
 def _digest_matches(data: bytes, passphrase: bytes) -> bool:
@@ -66,38 +72,72 @@ def _utf16(passphrase: bytes) -> bytes:
     return pbe.bmp(passphrase)[:-2]
 
 
-def _entries(cursor: _Cursor, name: str, contents: Contents) -> tuple[list[tuple[str, bytes]], bool]:
-    """Encrypted keys by alias, and whether all entries could be read; certificates go to ``contents``."""
+class _Entry(NamedTuple):
+    """``key`` is the protected private key, empty for a trust entry."""
+
+    alias: str
+    key: bytes
+    certificates: tuple[bytes, ...]
+
+
+def _read(cursor: _Cursor, name: str, contents: Contents) -> list[_Entry]:
     version, count = cursor.number(4, "version"), cursor.number(4, "number of entries")
     if version not in {1, 2}:
         raise DerError("version", 4, f"{version} where 1 or 2 belongs")
     if count > MAX_ENTRIES:
         raise DerError("number of entries", 8, f"{count} are more than {MAX_ENTRIES}")
-    shrouded: list[tuple[str, bytes]] = []
-    for _ in range(count):
+    entries: list[_Entry] = []
+    _entries(cursor, version, count, entries, 0)
+    secrets = count - len(entries)
+    if secrets:
+        contents.also.append("a secret key")
+        contents.notes.append(f"{name}: {secrets} secret key{'s' if secrets != 1 else ''} passed over")
+    return entries
+
+
+def _entries(cursor: _Cursor, version: int, count: int, entries: list[_Entry], secrets: int) -> None:
+    """Append ``count`` entries; secret keys are passed over. Raises DerError."""
+    for position in range(count):
         tag, alias = cursor.number(4, "entry"), cursor.text("alias")
         cursor.take(8, "date")
         if tag == PRIVATE_KEY:
-            shrouded.append((alias, cursor.take(cursor.number(4, "key"), "key")))
-            for _ in range(cursor.number(4, "length of the chain")):
-                _certificate(cursor, version, alias, name, contents, authority=False)
+            key = cursor.take(cursor.number(4, "key"), "key")
+            chain = [_certificate(cursor, version) for _ in range(cursor.number(4, "length of the chain"))]
+            entries.append(_Entry(alias, key, tuple(chain)))
         elif tag == TRUSTED:
-            _certificate(cursor, version, alias, name, contents, authority=True)
-        elif tag == SECRET_KEY:
-            # a serialized Java object without a length: what follows it cannot be found
-            contents.also.append("a secret key")
-            contents.notes.append(f"{name}: entries from the secret key '{alias}' on were not read")
-            return shrouded, False
+            entries.append(_Entry(alias, b"", (_certificate(cursor, version),)))
+        elif tag == SECRET_KEY and secrets < MAX_SECRETS:
+            _pass_over(cursor, version, count - position - 1, entries, secrets + 1)
+            return
         else:
             raise DerError("entry", cursor.at, f"of unknown kind {tag}")
-    return shrouded, True
+    if cursor.at != cursor.end and secrets:
+        raise DerError("entry", cursor.at, "followed by other bytes")
 
 
-def _certificate(cursor: _Cursor, version: int, alias: str, name: str, contents: Contents, *, authority: bool) -> None:
-    kind = cursor.text("type of certificate") if version == 2 else "X.509"
-    der = cursor.take(cursor.number(4, "certificate"), "certificate")
-    if kind in {"X.509", "X509"}:
-        contents.add_certificate(FoundCertificate(der, name, ordered=False, label=alias, authority=authority))
+def _pass_over(cursor: _Cursor, version: int, count: int, entries: list[_Entry], secrets: int) -> None:
+    """Go on behind a secret key: a serialized Java object without a length. The next entry is where the rest can be read."""
+    if count == 0:
+        cursor.at = cursor.end
+        return
+    before, begin = len(entries), cursor.at
+    for start in range(begin, cursor.end - 4):
+        if cursor.data[start : start + 3] != b"\0\0\0" or cursor.data[start + 3] not in {PRIVATE_KEY, TRUSTED, SECRET_KEY}:
+            continue
+        cursor.at = start
+        try:
+            _entries(cursor, version, count, entries, secrets)
+        except DerError:
+            del entries[before:]
+            continue
+        return
+    raise DerError("entry", begin, "nothing that can be read follows a secret key")
+
+
+def _certificate(cursor: _Cursor, version: int) -> bytes:
+    if version == 2:
+        cursor.text("type of certificate")
+    return cursor.take(cursor.number(4, "certificate"), "certificate")
 
 
 def _key(der: bytes, alias: str, name: str, passphrase: bytes | None, contents: Contents) -> object:

@@ -34,8 +34,8 @@ def is_pkcs8(der: bytes) -> bool:
     """True for a PrivateKeyInfo, whatever its algorithm."""
     try:
         inner = Reader(der).enter("private key")
-        inner.read("version", INTEGER)
-        inner.enter("algorithm").read("algorithm", OID)
+        read_integer(inner.read("version", INTEGER))
+        read_oid(inner.enter("algorithm").read("algorithm", OID))
         inner.read("key", OCTET_STRING)
     except DerError:
         return False

@@ -121,7 +121,10 @@ def read_one(name: str, data: bytes, contents: Contents) -> None:
     for format_, looks_like, read in FORMATS:
         if looks_like(data):
             contents.formats.append(format_)
-            read(name, data, contents)
+            try:
+                read(name, data, contents)
+            except DerError as exc:
+                raise damaged(name, str(exc)) from exc
             return
     what = "is empty" if not data.strip() else "is not in a format that is understood"
     raise CredentialError(
@@ -135,11 +138,8 @@ def _read_der(name: str, data: bytes, contents: Contents) -> None:
     if is_certificate(data):
         contents.add_certificate(FoundCertificate(data, name, ordered=False))
     elif pkcs7.is_pkcs7(data):
-        try:
-            for der in pkcs7.certificates(data):
-                contents.add_certificate(FoundCertificate(der, name, ordered=False))
-        except DerError as exc:
-            raise damaged(name, str(exc)) from exc
+        for der in pkcs7.certificates(data):
+            contents.add_certificate(FoundCertificate(der, name, ordered=False))
     elif keys.is_pkcs8(data) or keys.is_traditional(data):
         contents.add_key(FoundKey(keys.load_plain(data, name), name))
     elif keys.is_encrypted_pkcs8(data):

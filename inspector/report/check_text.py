@@ -38,7 +38,8 @@ ADVICE = frozenset({"issuer-bytes", "authorities-size"})
 
 def unmet(report: Report) -> bool:
     """Some rule of the server's request is not met."""
-    return report.client_auth is not UNSET and any(rule.ok is False and rule.rule not in ADVICE for rule in report.client_auth.match)
+    rules = report.client_auth.match if report.client_auth is not UNSET else ()
+    return any(rule.ok is False and rule.rule not in ADVICE for rule in rules)
 
 
 def render(report: Report, failing: int, notes: tuple[str, ...], *, width: int, color: bool, verbose: bool, quiet: bool) -> str:
