@@ -126,6 +126,13 @@ def _without_none(value: Any) -> dict[str, Any]:
     return {name: jsonable(item) for name, item in zip(value._fields, value, strict=True) if item is not None}
 
 
+def _ticket(message: m.NewSessionTicket) -> dict[str, Any]:
+    shown = _without_none(message)
+    if message.nonce is None:  # up to TLS 1.2 there is nothing else in it
+        del shown["extensions"]
+    return shown
+
+
 def _key_update(message: m.KeyUpdate) -> dict[str, Any]:
     names = {0: "update_not_requested", 1: "update_requested"}
     return {"request_update": names.get(message.request_update, f"0x{message.request_update:02x}")}
@@ -194,6 +201,6 @@ _SPECIAL: dict[type, Callable[[Any], Any]] = {
     m.CertificateVerify: _without_none,
     m.ServerKeyExchange: _without_none,
     m.ClientKeyExchange: _without_none,
-    m.NewSessionTicket: _without_none,
+    m.NewSessionTicket: _ticket,
     m.KeyUpdate: _key_update,
 }
