@@ -164,16 +164,15 @@ def _listed(timestamps: Sequence[Timestamp]) -> tuple[Evidence, ...]:
 
 
 def _transparency(leaf: Certificate, in_handshake: bytes | None) -> list[Finding]:
-    stamps = list(leaf.ext.timestamps)
-    source = "in the certificate"
-    if in_handshake:
-        try:
-            stamps += read_timestamps(in_handshake)
-            source = "in the certificate and the handshake"
-        except DerError:
-            pass
+    inside = leaf.ext.timestamps
+    try:
+        beside = read_timestamps(in_handshake) if in_handshake else ()
+    except DerError:
+        beside = ()
+    stamps = (*inside, *beside)
     if not stamps:
         return []
+    source = " and ".join(place for place, found in (("in the certificate", inside), ("in the handshake", beside)) if found)
     logs = len({stamp.log_id for stamp in stamps})
     return [Finding(
         id="transparency", severity="info", summary=f"{len(stamps)} signed timestamps of {logs} transparency logs, {source}",
