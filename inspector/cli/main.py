@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -27,8 +28,43 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+def _tell(message: str, hint: str, code: int) -> int:
+    click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
+    return code
+
+
+def _in_our_words(exc: click.ClickException) -> tuple[str, str]:
+    """Message and hint of click's complaint about the command line."""
+    message = " ".join(exc.format_message().split()).rstrip(".")
+    message = message[:1].lower() + message[1:]
+    context = exc.ctx if isinstance(exc, click.UsageError) else None
+    command = context.command_path if context is not None else "mtls"
+    near = list(getattr(exc, "possibilities", None) or ())
+    help_ = f"'{command} --help' lists arguments and options"
+    if isinstance(exc, click.NoSuchOption) and near:
+        return f"no such option {exc.option_name}", f"did you mean {', '.join(sorted(near))}? {help_}"
+    return message, help_
+
+
 class LazyGroup(click.Group):
     """Lists its commands from the table and imports only the one that is called."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """As click's, but wrong usage is told like every other error: an ``error:`` line and a ``hint:`` line, exit 2."""
+        run = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)  # type: ignore[call-overload]
+        try:
+            sys.exit(run(*args, standalone_mode=False, **extra) or 0)  # type: ignore[call-overload]
+        except click.Abort:
+            sys.exit(_tell("interrupted", "", 130))
+        except click.exceptions.NoArgsIsHelpError as exc:
+            exc.show()
+            sys.exit(exc.exit_code)
+        except click.ClickException as exc:
+            sys.exit(_tell(*_in_our_words(exc), exc.exit_code))
+        except BrokenPipeError:
+            sys.exit(0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -52,8 +88,9 @@ def mtls() -> None:
     """See a mutual TLS handshake happen, learn who rejected whom and why, and send requests over the verified channel."""
 
 
-# commands that go on for long, or start processes: the usual garbage collection and exit
-LONG_RUNNING = frozenset({"serve", "audit", "connect"})
+# commands that go on for long, or start servers: the usual garbage collection and exit
+LONG_RUNNING = frozenset({"serve", "audit", "connect", "demo"})
+COLLECT_EVERY = 100_000  # allocations between two collections of a one-shot command, which ends before collecting pays
 
 
 def _exit_at_once(code: int) -> None:
@@ -70,7 +107,7 @@ def main() -> None:
     """The entry point of the ``mtls`` script."""
     one_shot = "coverage" not in sys.modules and not LONG_RUNNING.intersection(sys.argv[1:2])
     if one_shot:
-        gc.disable()  # a one-shot command ends before collecting pays
+        gc.set_threshold(COLLECT_EVERY)
     try:
         mtls.main(prog_name="mtls")
     except SystemExit as exc:

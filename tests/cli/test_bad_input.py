@@ -145,3 +145,19 @@ def test_an_answer_that_a_terminal_could_act_upon_is_escaped() -> None:
     assert said.code == 3
     assert "\x1b" not in said.out + said.err
     assert "\x9b" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["handshake"], "missing argument 'TARGET'"),
+        (["handshak"], "no such command 'handshak'"),
+        (["handshake", "a", "b"], "got unexpected extra argument (b)"),
+        (["handshake", "a", "--tls-min", "9"], "invalid value for '--tls-min'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_like_every_other_error(arguments: list[str], message: str) -> None:
+    said = mtls_says(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"error: {message}")
+    assert "\nhint: 'mtls" in said.err
