@@ -49,7 +49,7 @@ def _in_our_words(exc: click.ClickException) -> tuple[str, str]:
 class LazyGroup(click.Group):
     """Lists its commands from the table and imports only the one that is called."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """As click's, but wrong usage is told like every other error: an ``error:`` line and a ``hint:`` line, exit 2."""
         run = super().main
         if not standalone_mode:
