@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from inspector.analysis import loading
 from inspector.analysis.findings import Evidence, Finding
 from inspector.der.certificate import Certificate, parse
+from inspector.der.ocsp import OcspResponse, read_response
+from inspector.der.oids import SIGNATURES
 from inspector.der.reader import DerError, Reader, read_bit_string
 
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
-HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
+KEY_HASHES = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+SIGNATURE_HASHES = (("SHA1", "SHA1"), ("SHA224", "SHA224"), ("SHA256", "SHA256"), ("SHA384", "SHA384"), ("SHA512", "SHA512"))
 # a response without nextUpdate is taken as fresh for this long
 UNDATED_SECONDS = 7 * 86400.0
 
@@ -37,14 +39,10 @@ class Staple(NamedTuple):
         return self.this_update <= now <= end
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
 def _key_hash(issuer: Certificate, algorithm: str) -> bytes | None:
     """Hash of the issuer's public key as a CertID holds it (RFC 6960, Section 4.1.1)."""
-    make = HASHES.get(algorithm)
-    if make is None:
+    name = KEY_HASHES.get(algorithm)
+    if name is None:
         return None
     try:
         body = Reader(issuer.spki_der).enter("key info")
@@ -52,19 +50,28 @@ def _key_hash(issuer: Certificate, algorithm: str) -> bytes | None:
         key, _ = read_bit_string(body.read("key"))
     except DerError:
         return None
-    return make(key, usedforsecurity=False).digest()
+    return hashlib.new(name, key, usedforsecurity=False).digest()
 
 
-def _verify(key: Any, response: Any) -> bool | None:
+def _digest(signature_oid: str) -> Any:
+    """The hash of a signature algorithm as cryptography's object; None for those that have none of their own."""
+    from cryptography.hazmat.primitives import hashes
+
+    name = SIGNATURES.get(signature_oid, "").upper()
+    found = next((attribute for word, attribute in SIGNATURE_HASHES if word in name), None)
+    return getattr(hashes, found)() if found else None
+
+
+def _verify(key: Any, response: OcspResponse) -> bool | None:
     """True where this public key made the response's signature; None where it cannot be tried."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
+    signature, data, digest = response.signature, response.signed, _digest(response.signature_oid)
     try:
-        signature, data, digest = response.signature, response.tbs_response_bytes, response.signature_hash_algorithm
-        if isinstance(key, rsa.RSAPublicKey):
+        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
             key.verify(signature, data, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
+        elif isinstance(key, ec.EllipticCurvePublicKey) and digest is not None:
             key.verify(signature, data, ec.ECDSA(digest))
         elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
             key.verify(signature, data)
@@ -77,17 +84,18 @@ def _verify(key: Any, response: Any) -> bool | None:
     return True
 
 
-def _signed_by_issuer(response: Any, issuer: Certificate) -> bool | None:
+def _signed_by_issuer(response: OcspResponse, issuer: Certificate) -> bool | None:
     """The issuer signed it itself, or appointed a responder whose certificate came along (RFC 6960, Section 4.2.2.2)."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
         authority = loading.certificate(issuer.der)
-        if _verify(authority.public_key(), response):
+        own = _verify(authority.public_key(), response)
+        if own:
             return True
-        for responder in response.certificates:
-            appointed = OCSP_SIGNING in (parse(responder.public_bytes(Encoding.DER)).ext.extended_key_usage or ())
+        for enclosed in response.certificates:
+            appointed = OCSP_SIGNING in (parse(enclosed).ext.extended_key_usage or ())
+            responder = loading.certificate(enclosed)
             if appointed and _verify(responder.public_key(), response):
                 responder.verify_directly_issued_by(authority)
                 return True
@@ -95,35 +103,25 @@ def _signed_by_issuer(response: Any, issuer: Certificate) -> bool | None:
         return False
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
-    return False
+    return own
 
 
 def read(response: bytes, leaf: Certificate, issuer: Certificate | None) -> Staple:
     """Read a stapled OCSP response (DER) about ``leaf``. Never raises."""
-    from cryptography.x509 import ocsp
-
     try:
-        parsed = ocsp.load_der_ocsp_response(response)
-        if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            said = parsed.response_status.name.lower()
-            return Staple(None, None, problem=f"the responder answered '{said}'")
-        mine = [single for single in parsed.responses if single.serial_number == leaf.serial_number]
-        if not mine:
-            return Staple(None, False, problem="the response is about another certificate")
-        single = mine[0]
-        status = single.certificate_status.name.lower()
-        genuine = None if issuer is None else _signed_by_issuer(parsed, issuer)
-        problem = None
-        if issuer is not None:
-            expected = _key_hash(issuer, single.hash_algorithm.name)
-            if expected is not None and expected != single.issuer_key_hash:
-                genuine, problem = False, "the response is about a certificate of another issuer"
-        return Staple(
-            status, genuine, _seconds(single.this_update_utc), _seconds(single.next_update_utc),
-            _seconds(single.revocation_time_utc), problem,
-        )
-    except Exception as exc:  # noqa: BLE001  cryptography raises many types on hostile responses
-        return Staple(None, None, problem=f"the response cannot be read ({type(exc).__name__})")
+        parsed = read_response(response)
+    except DerError as exc:
+        return Staple(None, None, problem=f"the response cannot be read ({exc})")
+    if parsed.status != "successful":
+        return Staple(None, None, problem=f"the responder answered '{parsed.status}'")
+    single = next((one for one in parsed.responses if one.serial_number == leaf.serial_number), None)
+    if single is None:
+        return Staple(None, False, problem="the response is about another certificate")
+    genuine = None if issuer is None else _signed_by_issuer(parsed, issuer)
+    problem = None
+    if issuer is not None and _key_hash(issuer, single.hash_algorithm) not in {None, single.issuer_key_hash}:
+        genuine, problem = False, "the response is about a certificate of another issuer"
+    return Staple(single.status, genuine, single.this_update, single.next_update, single.revoked_at, problem)
 
 
 def _finding(id_: str, severity: Any, summary: str, remedy: str, *evidence: str) -> Finding:

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 # more extensions than this are not read: no certificate in use has forty
 MAX_EXTENSIONS = 1000
+# of one number of a public key; only its size is looked at
+MAX_KEY_BYTES = 1 << 24
 
 
 class Certificate(NamedTuple):
@@ -124,7 +126,7 @@ def _pss_hash(body: Reader) -> str:
 
 
 def _rsa_bits(key: bytes) -> int:
-    modulus = der.read_integer(Reader(key).enter("RSA public key").read("modulus", der.INTEGER))
+    modulus = der.read_integer(Reader(key).enter("RSA public key").read("modulus", der.INTEGER), MAX_KEY_BYTES)
     return abs(modulus).bit_length()
 
 
@@ -138,7 +140,7 @@ def _ec_parameters(parameters: Reader) -> tuple[str | None, int | None]:
     explicit.read("version", der.INTEGER)
     field = explicit.enter("field")
     field.read("field type", der.OID)
-    return "explicit parameters", der.read_integer(field.read("prime", der.INTEGER)).bit_length()
+    return "explicit parameters", der.read_integer(field.read("prime", der.INTEGER), MAX_KEY_BYTES).bit_length()
 
 
 def _key(fields: _Fields, element: Element) -> None:
@@ -158,7 +160,8 @@ def _key(fields: _Fields, element: Element) -> None:
     elif kind == "EC":
         found["key_curve"], found["key_bits"] = _ec_parameters(algorithm)
     elif kind == "DSA" and algorithm.more:
-        found["key_bits"] = der.read_integer(algorithm.enter("DSA parameters").read("p", der.INTEGER)).bit_length()
+        prime = algorithm.enter("DSA parameters").read("p", der.INTEGER)
+        found["key_bits"] = der.read_integer(prime, MAX_KEY_BYTES).bit_length()
 
 
 def _validity(fields: _Fields, element: Element) -> None:

@@ -40,6 +40,10 @@ OCSP_METHOD, CA_ISSUERS_METHOD = "1.3.6.1.5.5.7.48.1", "1.3.6.1.5.5.7.48.2"
 STATUS_REQUEST = 5  # RFC 7633, with the numbers of TLS extensions: "must staple"
 
 
+# names of one certificate that are read; 10,000 have been seen
+MAX_NAMES = 50_000
+
+
 class GeneralName(NamedTuple):
     """One GeneralName: ``kind`` of GENERAL_NAME_KINDS, ``value`` for people, ``raw`` its contents (a Name's DER for dirName)."""
 
@@ -138,6 +142,9 @@ def read_general_names(value: bytes, faults: list[str] | None = None) -> tuple[G
     found: list[GeneralName] = []
     while names.more:
         start = names.at
+        if len(found) == MAX_NAMES:
+            names.faults.append(f"names: only the first {MAX_NAMES} are read")
+            break
         try:
             found.append(read_general_name(names, "name"))
         except DerError as exc:

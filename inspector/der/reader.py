@@ -25,6 +25,8 @@ TAG_NAMES = {
 
 # an OBJECT IDENTIFIER longer than this is shown as hex: no registered one comes near
 MAX_OID_BYTES = 128
+# serial numbers and the like; Python refuses to write out integers of more than 4300 digits
+MAX_INTEGER_BYTES = 1024
 
 
 def context(number: int, *, constructed: bool = False) -> int:
@@ -173,10 +175,12 @@ def encode_oid(dotted: str) -> bytes:
     return bytes(out)
 
 
-def read_integer(element: Element) -> int:
-    """A signed INTEGER. Raises DerError where it has no contents."""
+def read_integer(element: Element, most: int = MAX_INTEGER_BYTES) -> int:
+    """A signed INTEGER. Raises DerError where it has no contents, or more than ``most`` bytes."""
     if element.body == element.end:
         raise DerError("integer", element.start, "empty")
+    if element.end - element.body > most:
+        raise DerError("integer", element.start, f"{element.end - element.body} bytes long")
     return int.from_bytes(element.contents, "big", signed=True)
 
 

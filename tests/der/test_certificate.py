@@ -130,3 +130,21 @@ def test_deep_nesting_costs_nothing() -> None:
     start = time.perf_counter()
     assert parse(bomb).problem
     assert time.perf_counter() - start < 1.0
+
+
+def test_enormous_certificate_is_read_in_bounded_time() -> None:
+    """15 MB of names: the first are read, the limit is said."""
+    names = mint.asn1.sequence(*(mint.asn1.tlv(0x82, b"host-%06d.example.org" % i) for i in range(600_000)))
+    der = mint.leaf("huge", ROOT, extensions=(("2.5.29.17", False, names),)).cert
+    assert len(der) > 14_000_000
+    start = time.perf_counter()
+    found = parse(der)
+    assert time.perf_counter() - start < 3.0
+    assert len(found.subject_alt_names) == 50_000
+    assert "only the first 50000 are read" in (found.problem or "")
+
+
+def test_absurdly_long_serial_number_is_no_number() -> None:
+    found = parse(mint.leaf("long", ROOT, serial=1 << 40_000).cert)
+    assert (found.serial_number, found.subject) == (None, "CN=long,O=mtls-inspector")
+    assert "bytes long" in (found.problem or "")
