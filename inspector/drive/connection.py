@@ -65,7 +65,6 @@ class Connection:
 
     def steps(self) -> Steps:
         """The task of this connection; when it is over, the transcript is complete."""
-        record = self.record
         try:
             yield from self.road()
             yield from self.talk()
@@ -74,9 +73,17 @@ class Connection:
             over = exc
         except Stop:
             over = Over("client", "interrupted")
+        except KeyboardInterrupt:  # Ctrl-C while this very connection was at work
+            self.end(Over("client", "interrupted"))
+            raise
         finally:
             if self.stream is not None:
                 self.loop.close(self.stream.sock)
+        self.end(over)
+
+    def end(self, over: Over) -> None:
+        """Write down how it ended."""
+        record = self.record
         if over.by == "server" and over.how in {"fin", "reset"}:
             record.decoder.end(Side.SERVER, record.at)
         record.flush()

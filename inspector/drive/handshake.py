@@ -26,7 +26,8 @@ from inspector.trace.phase import Happening, Phase
 from inspector.wire.events import Alert, Limit, Message, OpaqueRecord, Side
 
 SERVER_HELLO, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 2, 4, 13
-WARNING, CLOSE_NOTIFY = 1, 0
+WARNING, CLOSE_NOTIFY, USER_CANCELED = 1, 0, 90
+AFTER_HANDSHAKE = frozenset({Phase.VERDICT, Phase.APPLICATION})
 
 # The verdict phase, in round trips and seconds. A server that asked for a certificate in TLS 1.3 judges it a round trip after our
 # flight left. A ticket, or the Finished of TLS 1.2, says that the TLS stack is content; but some programs (gnutls-serv, Node.js)
@@ -142,7 +143,7 @@ class HandshakeConnection(Speaking):
                     self._requested = self._requested or event.type == CERTIFICATE_REQUEST
                     self._ticket = self._ticket or event.type == NEW_SESSION_TICKET
             elif isinstance(event, Alert):
-                if event.side is Side.SERVER and event.level != WARNING and event.description != CLOSE_NOTIFY:
+                if event.side is Side.SERVER and self.is_fatal(event):
                     self._alert = event
             elif isinstance(event, OpaqueRecord) and event.alert and event.side is Side.SERVER:
                 self._alert = event
@@ -150,6 +151,14 @@ class HandshakeConnection(Speaking):
             self.record.note(Limit(Side.SERVER, self.record.at, f"more than {MOST_MESSAGES} handshake messages"))
             self._messages = 0
             raise Over("client", "error", f"more than {MOST_MESSAGES} handshake messages")
+
+    def is_fatal(self, alert: Alert) -> bool:
+        """TLS 1.3 knows no warnings but two, whatever the level says (RFC 8446, Section 6)."""
+        if self.transcript.phase in AFTER_HANDSHAKE and alert.encrypted:
+            done = self.transcript.last(HandshakeDone)
+            if done is not None and done.protocol == "TLSv1.3":
+                return alert.description not in {CLOSE_NOTIFY, USER_CANCELED}
+        return alert.level != WARNING
 
     def emit(self) -> None:
         """Send what the engine has for the server."""

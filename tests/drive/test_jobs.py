@@ -16,7 +16,7 @@ from inspector.plan import Pause
 from inspector.trace.events import Ended, Event
 from inspector.trace.transcript import Transcript
 from inspector.wire.events import Side
-from tests.drive.peers import Peer, end_of, plan_for, read_until_closed, tls_server
+from tests.drive.peers import Ask, Peer, end_of, plan_for, read_until_closed, tls_server
 from tests.engine.pairs import CLIENT, STRANGER
 
 Job = Generator[Any, Any, Any]
@@ -128,6 +128,21 @@ def test_an_interrupt_gives_the_job_what_there_is_and_its_result_to_the_caller()
         signal.signal(signal.SIGALRM, before)
     assert [("client", "interrupted", "hello"), ("client", "interrupted", "resolve"), 1] == caught.value.result
     assert isinstance(caught.value.__cause__, Terminated)
+
+
+def test_an_interrupt_while_a_connection_is_at_work_is_noted_too() -> None:
+    class Pressing(Ask):
+        """Somebody presses Ctrl-C while the answer is looked at."""
+
+        def receive_data(self, data: bytes) -> None:
+            raise KeyboardInterrupt
+
+    def job(peer: Peer) -> Job:
+        return end_of((yield plan_for(peer.target, application=lambda channel: Pressing())))
+
+    with tls_server() as peer, pytest.raises(drive.Interrupted) as caught:
+        drive.run(job(peer))
+    assert ("client", "interrupted", "application") == caught.value.result
 
 
 class Watching:

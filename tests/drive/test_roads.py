@@ -42,6 +42,26 @@ def test_a_unix_socket_is_a_road() -> None:
     assert [f"unix:{path}"] == [event.address for event in transcript.all(Connected)]
 
 
+def test_an_ipv6_address_is_a_road() -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    port = listening.getsockname()[1]
+    with server_context() as context:
+
+        def serve(sock: socket.socket) -> None:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                if tls.recv(100):
+                    tls.sendall(b"world")
+                    read_until_closed(tls)
+
+        with Peer(serve, listening):
+            transcript = one(plan_for(Target("::1", port)))
+    assert ("client", "done", "application") == end_of(transcript)
+    assert ["::1"] == [event.address for event in transcript.all(Connected)]
+
+
 def test_a_missing_unix_socket_is_refused() -> None:
     assert ("network", "refused", "connect") == end_of(one(plan_for(Target("", 443, unix_path="/nonexistent/socket"))))
 

@@ -18,9 +18,9 @@ from inspector.credentials.model import Credential
 from inspector.plan import HandshakePlan, Road, TlsVersion, Trust
 from inspector.session.settings import Settings
 from inspector.target import Target
-from inspector.trace.events import ApplicationResult, Ended
+from inspector.trace.events import ApplicationResult, Ended, SessionKept
 from inspector.trace.transcript import Transcript
-from inspector.wire.events import Alert, Side
+from inspector.wire.events import Alert, ApplicationData, Side
 from tests.servers.programs import Lab, Running, find, free_port
 
 pytestmark = pytest.mark.server
@@ -36,10 +36,10 @@ def credential(lab: Lab, kind: str) -> Credential | None:
     return Credential(kind, tuple(cert.public_bytes(Encoding.DER) for cert in entity.sent), entity.key)
 
 
-def call(server: Running, lab: Lab, kind: str, tls: str, path: str = "/") -> Transcript:
+def call(server: Running, lab: Lab, kind: str, tls: str, **changes: Any) -> Transcript:
     """One handshake and its GET, as the command would do it."""
     ours = credential(lab, kind)
-    settings = Settings(Target("127.0.0.1", server.port), credential=ours, paths=(path,))
+    settings = Settings(Target("127.0.0.1", server.port), credential=ours)
     plan = HandshakePlan(
         Road(Target("127.0.0.1", server.port)), server_name="localhost", verify_name="localhost", credential=ours,
         trust=Trust((lab.pki.root.cert.public_bytes(Encoding.DER),)), minimum=TLS[tls], maximum=TLS[tls],
@@ -47,7 +47,7 @@ def call(server: Running, lab: Lab, kind: str, tls: str, path: str = "/") -> Tra
     )
 
     def job() -> Generator[Any, Any, Transcript]:
-        return (yield plan)
+        return (yield plan._replace(**changes))
 
     return drive.run(job())
 
@@ -151,3 +151,17 @@ def test_apache_asks_late_and_is_answered(tls: str, messages: list[int], lab: La
     assert [True] == [message.late for message in good.messages(11, Side.CLIENT)]
     assert [1] == [len(message.value.authorities) for message in late if message.type == 13]
     assert ["application"] == [good.phase_of(message).value for message in late if message.type == 13]
+
+
+def test_early_data_reaches_a_server_that_takes_it(lab: Lab) -> None:
+    program, port, run = find("openssl"), free_port(), lab.place("early")
+    server = lab.start(
+        [program, "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(lab.pki["server.pem"]), "-key", str(lab.pki["server.key"]),
+         "-cert_chain", str(lab.pki["int.pem"]), "-tls1_3", "-early_data", "-quiet"], port, run)
+    first = call(server, lab, "none", "1.3", keep_session=True, application=None)
+    kept = first.last(SessionKept)
+    assert kept is not None
+    second = call(server, lab, "none", "1.3", session=kept.session, early_data=b"GET / HTTP/1.0\r\n\r\n", application=None)
+    sizes = [event.size for event in second.all(ApplicationData) if event.side is Side.CLIENT]
+    assert [18] == sizes
+    assert second.messages(5, Side.CLIENT)  # end_of_early_data: the server took it
