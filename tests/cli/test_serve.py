@@ -51,6 +51,9 @@ def test_it_tells_of_requests_and_refusals_as_json(tmp_path: Path) -> None:
     assert events[0]["client_certificate"]["subject"] == "CN=alice,O=mtls demo"
     assert (events[1]["reason"], events[1]["alert"]) == ("the certificate has expired", "45 certificate_expired")
     assert program.returncode == 0
+    reference = (Path(__file__).parents[2] / "docs" / "json-format.md").read_text()
+    keys = {key for event in (listening, *events, json.loads(good.out)) for key in event}
+    assert [key for key in keys if f"`{key}`" not in reference] == []
 
 
 def test_it_says_on_stderr_whom_it_refused_and_why(tmp_path: Path) -> None:
