@@ -7,14 +7,17 @@ the two apart.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from inspector.analysis.observations import KeyCheck, Relation
 from inspector.der.certificate import Certificate, parse
-from inspector.der.names import comparison_key
+from inspector.der.names import comparison_key, rfc4514
 
 MAX_STEPS = 16
+EndHint = Literal["root", "intermediate", ""]
+_INTERMEDIATE_WORDS = re.compile(r"intermediate|issuing|subordinate|\bsub[ -]?ca\b|\bica\b", re.IGNORECASE)
 
 
 class Standing(NamedTuple):
@@ -27,6 +30,7 @@ class Standing(NamedTuple):
     issuers: int
     missing: tuple[bytes, ...] = ()  # certificates that would close a gap, DER, in the order to send them
     sorted_chain: tuple[bytes, ...] = ()  # what was sent, in order, without what does not belong
+    end_looks_like: EndHint = ""  # what the issuer of the last certificate seems to be, where it is not at hand
     names_differ: str = ""  # where names are equal as text and not as bytes (RFC 5280, Section 7.1), in words
 
 
@@ -127,6 +131,18 @@ def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, 
     return any(_subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end) for ca in known)
 
 
+def _end_looks_like(path: list[Certificate], listed: tuple[bytes, ...]) -> EndHint:
+    """A guess at what issued the last certificate: a CA's name often says what it is, and sisters share an organisation."""
+    end = path[-1]
+    if end.is_self_issued:
+        return ""
+    if re.search(r"\broot\b", end.issuer, re.IGNORECASE):
+        return "root"
+    organisation = re.search(r"(?:^|,)O=([^,]+)", end.issuer)
+    sisters = organisation is not None and any(f"O={organisation[1]}" in rfc4514(name) for name in listed)
+    return "intermediate" if sisters or end.ext.issuer_urls or _INTERMEDIATE_WORDS.search(end.issuer) else ""
+
+
 def _names_differ(path: list[Certificate], listed: tuple[bytes, ...]) -> str:
     """Go, GnuTLS and NSS compare names byte for byte: a chain that holds for OpenSSL does not for them."""
     from inspector.der.names import explain_difference
@@ -159,4 +175,4 @@ def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[b
     relation, detail, missing = _relation(path, {comparison_key(name) for name in listed}, authorities)
     issuers = sum(1 for c in path[1:] if not c.is_self_issued) + len(missing)
     return Standing(relation, detail, key_check, key_detail, issuers, missing, tuple(c.der for c in path if not c.is_self_issued),
-                    _names_differ(path, listed))
+                    _end_looks_like(path, listed), _names_differ(path, listed))

@@ -3,6 +3,7 @@
 ``odds`` are relative odds that a cause is *the* reason, given that a server refused and given what the credential shows of it:
 
     shown     the credential, or how it meets the request, shows this fault
+    likely    much speaks for it
     possible  something hints at it
     unseen    it would not show on our side, or cannot be checked
     refuted   what is known speaks against it
@@ -19,7 +20,7 @@ from typing import Literal, NamedTuple
 
 from inspector.analysis.observations import Observed
 
-State = Literal["shown", "possible", "unseen", "refuted"]
+State = Literal["shown", "likely", "possible", "unseen", "refuted"]
 
 CLOCK_TOLERANCE = 120.0  # seconds
 
@@ -62,6 +63,8 @@ def _unknown_ca(o: Observed) -> State:
         return "unseen"
     if o.relation == "linked" and o.names_differ:
         return "possible"
+    if o.relation == "unknown" and o.issuers == 0 and o.end_looks_like == "root":
+        return "shown"
     return {"stranger": "shown", "unknown": "possible"}.get(o.relation, "unseen")  # type: ignore[return-value]
 
 
@@ -78,9 +81,9 @@ def _missing_intermediate(o: Observed) -> State:
         return "refuted"
     if o.relation == "gap":
         return "shown"
-    if "missing-intermediate" in o.findings:
-        return "possible" if o.relation in {"linked", "partial"} else "shown"
-    return "possible" if o.issuers == 0 and o.relation in {"stranger", "unknown"} and "self-signed" not in o.findings else "refuted"
+    if "missing-intermediate" in o.findings and o.relation not in {"linked", "partial"}:
+        return {"root": "possible", "intermediate": "shown"}.get(o.end_looks_like, "likely")  # type: ignore[return-value]
+    return "refuted"
 
 
 def _signature_algorithm(o: Observed) -> State:
@@ -124,7 +127,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("self-signed", {"shown": 1.2, "refuted": 1e-6}, _self_signed),
     CauseRow("unknown-ca", {"shown": 0.7, "possible": 0.05, "unseen": 0.004, "refuted": 2e-4}, _unknown_ca),
     CauseRow("lookalike-ca", {"shown": 1.0, "unseen": 0.015, "refuted": 1e-5}, _lookalike),
-    CauseRow("missing-intermediate", {"shown": 1.0, "possible": 0.3, "refuted": 1e-5}, _missing_intermediate),
+    CauseRow("missing-intermediate", {"shown": 1.0, "likely": 0.6, "possible": 0.1, "refuted": 1e-5}, _missing_intermediate),
     CauseRow("chain-order", {"shown": 0.4, "refuted": 1e-6}, _finding("chain-order")),
     CauseRow("expired", {"shown": 1.0, "refuted": 1e-5}, _finding("expired")),
     CauseRow("not-yet-valid", {"shown": 1.0, "refuted": 1e-5}, _finding("not-yet-valid")),

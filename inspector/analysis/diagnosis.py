@@ -31,6 +31,7 @@ ANYTHING: Row = {
 }
 FLOOR = 0.01
 IN_HANDSHAKE = 0.08  # share of servers that judge an identity while they verify its certificate, and not afterwards
+HELLO_FLOOR = 0.0005
 UNHEARD_OF = 0.01  # of a signal that stands in no table
 
 # Of a reply whose words name causes: what a cause that they do not name keeps.
@@ -240,7 +241,7 @@ def rank_hello(observed: Observed) -> tuple[Candidate, ...]:
     """The causes of a failure that came before certificates."""
     signal = observed.signal.removeprefix(HELLO)
     shares = {
-        cause: prior * (0.97 * row.get(signal, 0.0) + 0.002) * _hello_factor(cause, observed)
+        cause: prior * (row.get(signal, 0.0) + HELLO_FLOOR) * _hello_factor(cause, observed)
         for cause, (prior, row) in HELLO_CAUSES.items()
     }
     total = sum(shares.values())

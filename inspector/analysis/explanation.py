@@ -194,14 +194,16 @@ def shown(candidates: tuple[Candidate, ...]) -> list[Candidate]:
     ]
 
 
-def _tie(listed: list[Candidate]) -> tuple[str, ...]:
-    """A note where the first causes cannot be told apart from our side."""
+def _tie(listed: list[Candidate], decides: str) -> tuple[str, ...]:
+    """A note where the first causes cannot be told apart from our side, with what would."""
     if len(listed) < 2 or listed[0].confidence > SAME * listed[1].confidence:
         return ()
-    tied = [c for c in listed if c.confidence * SAME >= listed[0].confidence]
-    names = ", ".join(c.id for c in tied)
-    what = "a line of the server's log, or another certificate of the same CA," if len(tied) > 1 else "a line of the server's log"
-    return (f"{names} cannot be told apart from the client's side: {what} would decide",)
+    names = ", ".join(c.id for c in listed if c.confidence * SAME >= listed[0].confidence)
+    return (f"{names} cannot be told apart from the client's side: {decides} would decide",)
+
+
+BY_LOG = "a line of the server's log, or another certificate of the same CA,"
+BY_PATH = "another client, or the same one from another network,"
 
 
 def _probe_outcomes(observed: Observed) -> tuple[ProbeOutcome, ...]:
@@ -219,7 +221,7 @@ def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) 
         f"The server rejected you: it {signal_words(observed.signal, _status(observed))}{', ' + phase if phase else ''}. "
         f"Most likely: {first.summary} ({first.confidence:.0%})"
     )
-    notes = [*_tie(listed), *_opinion_note(observed)]
+    notes = [*_tie(listed, BY_LOG), *_opinion_note(observed)]
     if sure < FAMILY_NAMED:
         notes.append("what kind of server this is cannot be told; its answer was judged by what all known kinds do")
     if observed.alert_lost and not observed.signal.startswith("alert:"):
@@ -258,7 +260,7 @@ def _before_certificates(observed: Observed) -> Explained:
     who = "The server rejected the handshake before certificates came into it" if answered else "It never came to certificates"
     it = "our side" if observed.ours else "it"
     headline = f"{who}: {it} {signal_words(observed.signal)}. Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
-    return Explained(side, headline, observed.phase, tuple(causes), _probe_outcomes(observed), None, None, _tie(listed))
+    return Explained(side, headline, observed.phase, tuple(causes), _probe_outcomes(observed), None, None, _tie(listed, BY_PATH))
 
 
 def _our_refusal(observed: Observed) -> Explained:
@@ -283,6 +285,7 @@ def _nobody(observed: Observed) -> Explained:
                          + "; ".join(observed.opinion_detail))
     elif observed.verdict == "not_requested":
         headline = "The server never asked for a client certificate on this connection"
+        headline += f", and answered {_status(observed)}" if observed.status else ""
         notes.append("some servers ask only for some paths or names: give the one that is refused (--path, --server-name)")
     else:
         headline = f"It cannot be told whether the server accepts you: it {signal_words(observed.signal)}"

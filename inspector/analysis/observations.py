@@ -76,6 +76,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     relation_detail: str = ""
     key_check: KeyCheck = "unknown"
     key_detail: str = ""
+    end_looks_like: str = ""  # "root" or "intermediate": what issued the last certificate that was sent, by its name
     names_differ: str = ""  # names of our chain that are equal as text only, in words
     said: tuple[str, ...] = ()  # causes that the words of the reply fit
     said_words: str = ""

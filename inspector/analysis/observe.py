@@ -225,6 +225,7 @@ def observe(
         page=auth.signature.id if auth.signature is not None else None, product=_product(auth, seen.answer, protocol),
         clock_skew=clock_skew(transcript, seen.answer) if reply is not None else None,
         server_problems=problems_of_server(transcript), looks_like=not_tls.looks_like if not_tls is not None else "",
-        network_error=_network_words(transcript), hello_size=_hello_size(transcript), alert_lost=_alert_lost(transcript, auth,
-            seen),
+        network_error=_network_words(transcript), hello_size=_hello_size(transcript),
+        alert_lost=_alert_lost(transcript, auth, seen), ours=_our_alert(transcript, seen) is not None,
+        names_differ=standing.names_differ, end_looks_like=standing.end_looks_like,
     )

@@ -29,6 +29,8 @@ from inspector.trace.transcript import Transcript
 MOST_HANDSHAKES = 8
 POLITE_SECONDS = 1.0
 LEAST_SECONDS = 1.0  # what must be left of --timeout for another probe
+LEAST_HANDSHAKE_SECONDS = 2.0
+FIRST_SHARE = 0.4  # of --timeout, for the first try's handshake
 READ_ONLY_SECONDS = 1.5
 SMALL_GROUPS = "X25519:P-256"
 LARGE_HELLO = 1200  # bytes; what is smaller fits one packet
@@ -253,9 +255,9 @@ def hello_probes(plan: HandshakePlan, observed: Observed) -> tuple[Probe, ...]:
             server_name=None)))
     if plan.alpn and signal not in {"network", "plain"}:
         found.append(Probe("without ALPN", "no ALPN", lambda: bare._replace(name="without ALPN", alpn=())))
-    if signal not in {"network", "plain"} and (plan.minimum is None or plan.maximum is None):
-        found.append(Probe("all versions", "TLS 1.0 to 1.3, where your limits allow it", lambda: bare._replace(
-            name="all versions", minimum=plan.minimum or TlsVersion.TLS1_0, security_level=0)))
+    if signal not in {"network", "plain"} and plan.minimum is None:
+        found.append(Probe("all versions", "TLS 1.0 and 1.1, too, up to your limit", lambda: bare._replace(
+            name="all versions", minimum=TlsVersion.TLS1_0, security_level=0)))
     if plan.ciphers is None and signal not in {"network", "plain"}:
         found.append(Probe("all ciphers", "every cipher suite that OpenSSL has", lambda: bare._replace(
             name="all ciphers", ciphers="ALL:COMPLEMENTOFALL", security_level=0)))
@@ -380,11 +382,19 @@ def diagnosis_part(explained: Explained, observed: Observed) -> DiagnosisPart:
     )
 
 
+def _leaving_time(plan: HandshakePlan, options: Options) -> HandshakePlan:
+    """The plan of the first try. A server that says nothing must not use up the time in which a probe could tell why."""
+    if not options.probes:
+        return plan
+    most = max(LEAST_HANDSHAKE_SECONDS, plan.timeouts.total * FIRST_SHARE)
+    return plan._replace(timeouts=plan.timeouts._replace(handshake=min(plan.timeouts.handshake, most)))
+
+
 def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Step, Any, Report]:
     """The whole diagnosis of one target. Returns its report, which carries the observations."""
     from inspector.app import steps
 
-    plan = handshake_plan(settings)
+    plan = _leaving_time(handshake_plan(settings), options)
     protocol = steps.resolve_protocol(settings.app, settings.starttls, settings.target.port)
     transcript = yield plan
     facts = gather(transcript, settings.credential, protocol=protocol, anchors=settings.trust.anchors, now=settings.now or None,

@@ -1,0 +1,407 @@
+"""A whole diagnosis against peers on loopback: who rejected whom, which probes are made, and the same again without network."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from inspector import drive
+from inspector.analysis.observations import Observed
+from inspector.credentials import mint
+from inspector.credentials.model import Credential
+from inspector.plan import Pause, Timeouts, TlsVersion, Trust
+from inspector.report.as_json import dumps
+from inspector.report.as_text import render
+from inspector.report.model import DiagnosisPart, Report
+from inspector.session import diagnose
+from inspector.session.settings import Settings
+from inspector.target import Target
+from tests.drive.peers import Peer, read_until_closed, reset, server_context, tls_server
+from tests.engine.pairs import CLIENT, INTERMEDIATE, ROOT, STRANGER
+
+DAY = 86400.0
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n"
+LIMITED = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 3\r\n\r\nno\n"
+NGINX = (b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Length: 84\r\n\r\n"
+         b"<html><head><title>400 The SSL certificate error</title></head><body></body></html>\r\n")
+EXPIRED = mint.leaf("alice", INTERMEDIATE, not_before=time.time() - 90 * DAY, not_after=time.time() - 2 * DAY)
+QUICK = Timeouts(total=8.0, resolve=1.0, connect=1.0, prelude=1.0, handshake=2.0, verdict=0.35, response=1.5)
+
+
+def run(peer: Peer | Target, credential: Credential | None, *, options: diagnose.Options | None = None, **changes: Any) -> Report:
+    target = peer.target if isinstance(peer, Peer) else peer
+    settings = Settings(
+        target, credential, Trust((ROOT.cert,), source="test"), server_name="localhost", timeouts=QUICK, now=time.time(),
+        **{"app": "http", **changes},
+    )
+    return drive.run(diagnose.run(settings, options or diagnose.Options()))
+
+
+def part(report: Report) -> DiagnosisPart:
+    assert isinstance(report.diagnosis, DiagnosisPart)
+    return report.diagnosis
+
+
+def ids(report: Report) -> list[str]:
+    return [cause.id for cause in part(report).causes]
+
+
+def probes(report: Report) -> list[str]:
+    return [probe.name for probe in part(report).probes]
+
+
+def verdict(report: Report) -> str:
+    return report.client_auth.verdict  # type: ignore[union-attr]
+
+
+# ---- when nothing is wrong, and when it was not the server ---------------------------------------------
+def test_accepted_credential_has_no_causes_and_needs_no_probes() -> None:
+    with tls_server(answer=OK) as peer:
+        report = run(peer, CLIENT.credential())
+        served = peer.served
+    assert (verdict(report), part(report).side, ids(report), probes(report)) == ("accepted", "nobody", [], [])
+    assert served == 1
+
+
+def test_server_that_never_asks_is_said_to_have_never_asked() -> None:
+    with tls_server(require=False, answer=OK) as peer:
+        report = run(peer, CLIENT.credential())
+    assert (verdict(report), part(report).side, ids(report)) == ("not_requested", "nobody", [])
+    assert "never asked" in part(report).headline
+
+
+def test_server_that_we_reject_gets_no_credential_and_no_probe() -> None:
+    with tls_server(answer=OK) as peer:
+        settings = Settings(peer.target, CLIENT.credential(), Trust((STRANGER.chain[-1],)), server_name="localhost", app="http",
+                            timeouts=QUICK, now=time.time())
+        report = drive.run(diagnose.run(settings))
+        served = peer.served
+    assert (verdict(report), part(report).side, ids(report)) == ("undecided", "client_rejected_server", ["server-not-trusted"])
+    assert (served, probes(report)) == (1, [])
+    assert report.client_auth.sent is not True  # type: ignore[union-attr]
+
+
+def test_first_words_are_that_the_server_rejected_you_and_not_that_its_certificate_is_bad() -> None:
+    """A well-known client reports an expired client certificate in TLS 1.2 as a fault of the server's certificate."""
+    with tls_server(TlsVersion.TLS1_2, answer=OK) as peer:
+        report = run(peer, EXPIRED.credential(), maximum=TlsVersion.TLS1_2)
+    assert ids(report)[0] == "expired"
+    assert part(report).side == "server_rejected_client"
+    assert part(report).headline.startswith("The server rejected you")
+    assert render(report).startswith("SERVER REJECTED YOU")
+
+
+@pytest.mark.parametrize("version", [TlsVersion.TLS1_2, TlsVersion.TLS1_3])
+def test_handshake_that_succeeds_on_our_side_is_still_a_rejection_when_the_alert_comes_later(version: TlsVersion) -> None:
+    with tls_server(version, answer=OK) as peer:
+        report = run(peer, STRANGER.credential(), minimum=version, maximum=version)
+    assert verdict(report) == "rejected"
+    assert ids(report)[0] == "unknown-ca"
+    phase = {TlsVersion.TLS1_2: "client_flight", TlsVersion.TLS1_3: "awaiting_verdict"}[version]
+    assert part(report).phase == phase
+
+
+# ---- what the server's answer means --------------------------------------------------------------------
+def test_certificate_that_is_missing_is_named() -> None:
+    with tls_server(answer=OK) as peer:
+        report = run(peer, None)
+    assert ids(report) == ["no-certificate"]
+
+
+def test_page_over_a_fine_handshake_is_a_rejection_by_the_server() -> None:
+    with tls_server(answer=NGINX) as peer:
+        report = run(peer, CLIENT.credential())
+    assert report.client_auth.rejected_by == "http"  # type: ignore[union-attr]
+    assert part(report).side == "server_rejected_client"
+    assert "400" in part(report).headline
+
+
+def test_forbidden_after_a_verified_certificate_is_authorisation() -> None:
+    with tls_server(answer=FORBIDDEN) as peer:
+        report = run(peer, CLIENT.credential())
+    assert ids(report)[0] == "not-authorised"
+    assert part(report).causes[0].ask_operator
+
+
+def test_evidence_points_at_messages_of_this_report() -> None:
+    with tls_server(answer=OK) as peer:
+        report = run(peer, EXPIRED.credential())
+    types = [message.type for message in report.handshake.messages]  # type: ignore[union-attr]
+    pointed = [types[e.message] for cause in part(report).causes for e in cause.evidence if e.message is not None]
+    assert "certificate" in pointed
+    assert set(pointed) <= {"certificate", "certificate_request"}
+
+
+# ---- probes --------------------------------------------------------------------------------------------
+class Picky:
+    """Serves whoever sends at least ``certificates`` certificates, and closes without a word on all others."""
+
+    def __init__(self, most_refused: int = 1) -> None:
+        self.most_refused = most_refused
+
+    def __call__(self, sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_2) as context:
+            context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(INTERMEDIATE.cert))
+            with context.wrap_socket(sock, server_side=True) as tls:
+                if len(tls._sslobj.get_unverified_chain()) > self.most_refused and tls.recv(1000):  # type: ignore[attr-defined]
+                    tls.sendall(OK)
+
+
+def closing(sock: socket.socket) -> None:
+    """Completes the handshake whatever is sent, then closes."""
+    with server_context(require=False) as context:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        with contextlib.suppress(ssl.SSLError), context.wrap_socket(sock, server_side=True):
+            pass
+
+
+def test_no_probes_means_one_handshake() -> None:
+    with Peer(closing) as peer:
+        report = run(peer, CLIENT.credential(), options=diagnose.Options(probes=False))
+        served = peer.served
+    assert (served, probes(report)) == (1, [])
+
+
+def test_at_most_eight_handshakes_are_made_and_each_probe_is_announced_and_listed() -> None:
+    said: list[str] = []
+    with Peer(closing) as peer:
+        report = run(peer, CLIENT.credential(), options=diagnose.Options(announce=said.append))
+        served = peer.served
+    assert verdict(report) == "rejected"
+    assert served == 1 + len(probes(report)) == 1 + len(said)
+    assert served <= 8
+    assert all(name in line for name, line in zip(probes(report), said, strict=True))
+
+
+def test_gap_is_closed_from_known_certificates_and_tried() -> None:
+    leaf_only = Credential("leaf", (CLIENT.cert,), CLIENT.key)
+    with tls_server(answer=OK) as peer:
+        settings = Settings(
+            peer.target, leaf_only, Trust((ROOT.cert, INTERMEDIATE.cert)), server_name="localhost", app="http", timeouts=QUICK,
+            now=time.time(),
+        )
+        report = drive.run(diagnose.run(settings))
+    assert ids(report)[0] == "missing-intermediate"
+    assert {p.name: p.outcome for p in part(report).probes}.get("same certificate with its whole chain", "accepted") == "accepted"
+
+
+def test_too_many_requests_ends_the_probes() -> None:
+    answers = iter([FORBIDDEN.replace(b"403 Forbidden", b"400 Bad Request"), LIMITED, LIMITED])
+
+    def behave(sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_2, require=False) as context:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            with context.wrap_socket(sock, server_side=True) as tls:
+                if tls.recv(1000):
+                    tls.sendall(next(answers))
+
+    with Peer(behave) as peer:
+        report = run(peer, CLIENT.credential(), minimum=TlsVersion.TLS1_2, maximum=TlsVersion.TLS1_2)
+    observed = msgspec.convert(part(report).observed, Observed)
+    assert len(probes(report)) <= 1 or "429" in observed.probes_ended
+
+
+def test_probes_of_a_server_elsewhere_are_a_second_apart() -> None:
+    """The generator yields a pause before each probe; loopback alone is spared it."""
+    with Peer(closing) as peer:
+        settings = Settings(peer.target, CLIENT.credential(), Trust((ROOT.cert,)), server_name="localhost", app="http",
+                            timeouts=QUICK, now=time.time())
+        steps: list[Any] = []
+
+        def watched() -> Iterator[Any]:
+            job = diagnose.run(settings)
+            answer = None
+            while True:
+                try:
+                    step = job.send(answer)
+                except StopIteration as stop:
+                    return stop.value
+                steps.append(step)
+                answer = yield step
+
+        drive.run(watched())  # type: ignore[arg-type]
+    assert not [step for step in steps if isinstance(step, Pause)]
+
+
+def test_alert_that_was_lost_is_heard_by_listening_once_more() -> None:
+    """A server that resets while we write loses its own alert; a second, read-only handshake hears it."""
+    count = iter(range(10))
+
+    def behave(sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
+            if next(count) == 0:
+                context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(STRANGER.chain[-1]))
+                tls = context.wrap_socket(sock, server_side=True)
+                tls.recv(1)
+                reset(tls)
+                return
+            context.wrap_socket(sock, server_side=True)
+
+    with Peer(behave) as peer:
+        report = run(peer, STRANGER.credential(), minimum=TlsVersion.TLS1_3, maximum=TlsVersion.TLS1_3)
+    assert probes(report)[:1] == ["again, without writing"]
+    assert ids(report)[0] == "unknown-ca"
+
+
+# ---- what never came to certificates ---------------------------------------------------------------------
+def middlebox(server: Peer) -> Peer:
+    """Forwards to the server, and swallows what begins with a ClientHello that does not fit one packet."""
+
+    def behave(sock: socket.socket) -> None:
+        first = sock.recv(65536)
+        if len(first) > 1200:
+            read_until_closed(sock)
+            return
+        with socket.create_connection((server.target.host, server.target.port)) as onward:
+            onward.sendall(first)
+            back = threading.Thread(target=pump, args=(onward, sock))
+            back.start()
+            pump(sock, onward)
+            back.join(5)
+
+    return Peer(behave)
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_hello_that_is_too_large_for_a_middlebox_is_found_by_a_small_one() -> None:
+    with tls_server(answer=OK) as server, middlebox(server) as box:
+        report = run(box, CLIENT.credential())
+    assert ids(report)[0] == "large-client-hello"
+    assert probes(report) == ["small ClientHello"]
+    assert part(report).side == "network"
+
+
+@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_something_else_than_tls_is_named(words: bytes) -> None:
+    def behave(sock: socket.socket) -> None:
+        sock.recv(1000)
+        sock.sendall(words)
+        read_until_closed(sock)
+
+    with Peer(behave) as peer:
+        report = run(peer, CLIENT.credential())
+    assert ids(report)[0] == "not-tls"
+    assert part(report).side == "network"
+
+
+def test_nobody_at_home_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    report = run(Target("127.0.0.1", port), CLIENT.credential())
+    assert (ids(report)[0], part(report).side, probes(report)) == ("unreachable", "network", [])
+
+
+def test_version_that_the_server_does_not_have_is_named() -> None:
+    with tls_server(TlsVersion.TLS1_2, answer=OK) as peer:
+        report = run(peer, CLIENT.credential(), minimum=TlsVersion.TLS1_3)
+    assert ids(report)[0] == "protocol-version"
+
+
+def test_cipher_that_the_server_does_not_have_is_named() -> None:
+    def behave(sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_2) as context:
+            context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+            with context.wrap_socket(sock, server_side=True):
+                pass
+
+    with Peer(behave) as peer:
+        report = run(peer, CLIENT.credential(), maximum=TlsVersion.TLS1_2, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert ids(report)[0] == "no-shared-cipher"
+
+
+# ---- with what the server is believed to trust -------------------------------------------------------------
+def test_own_verification_that_accepts_makes_the_difference_a_finding() -> None:
+    options = diagnose.Options(client_ca=(ROOT.cert,), probes=False)
+    with tls_server(answer=NGINX) as peer:
+        report = run(peer, CLIENT.credential(), options=options)
+    assert any("OpenSSL accepts this chain" in note for note in part(report).notes)
+
+
+def test_own_verification_finds_what_the_crl_says() -> None:
+    lists = (mint.revocation_list(ROOT), mint.revocation_list(INTERMEDIATE, [CLIENT]))
+    options = diagnose.Options(client_ca=(ROOT.cert,), crls=lists, probes=False)
+    with tls_server(answer=NGINX) as peer:
+        report = run(peer, CLIENT.credential(), options=options)
+    assert ids(report)[0] == "revoked"
+
+
+# ---- credentials that OpenSSL would not load ------------------------------------------------------------------
+def test_weak_credential_is_presented_all_the_same_and_it_is_said() -> None:
+    weak = mint.leaf("weak", INTERMEDIATE, key="rsa-1024")
+    with tls_server(TlsVersion.TLS1_2, answer=OK) as peer:
+        report = run(peer, weak.credential(), maximum=TlsVersion.TLS1_2)
+    assert report.client_auth.sent is True  # type: ignore[union-attr]
+    assert any("security level" in note for note in part(report).notes)
+
+
+def test_key_that_fits_no_scheme_means_that_none_was_sent_and_this_is_said() -> None:
+    """The server asks for RSA signatures only; our key is EC."""
+
+    def behave(sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_3) as context:
+            limit_schemes(context, "rsa_pss_rsae_sha256:ecdsa_secp521r1_sha512")
+            with context.wrap_socket(sock, server_side=True):
+                pass
+
+    with Peer(behave) as peer:
+        report = run(peer, CLIENT.credential(), minimum=TlsVersion.TLS1_3)
+    if report.client_auth.sent:  # type: ignore[union-attr]
+        pytest.skip("the standard library of this Python cannot limit signature algorithms")
+    assert ids(report)[0] in {"no-certificate", "signature-algorithm"}
+    texts = [e.text for cause in part(report).causes for e in cause.evidence]
+    assert any("fits none of the signature schemes" in text for text in texts)
+
+
+def limit_schemes(context: ssl.SSLContext, schemes: str) -> None:
+    """Python 3.15 can; before, nothing happens."""
+    setter = getattr(context, "set_client_sigalgs", None)
+    if setter is not None:
+        setter(schemes)
+
+
+# ---- again, without network -------------------------------------------------------------------------------
+def test_saved_report_gives_the_same_causes_again() -> None:
+    with tls_server(answer=NGINX) as peer:
+        report = run(peer, EXPIRED.credential())
+    saved = msgspec.json.decode(dumps(report), type=Report)
+    again = diagnose.from_report(saved)
+    assert part(again).causes == part(report).causes
+    assert part(again).headline == part(report).headline
+    assert part(again).probes == part(report).probes
+
+
+def test_report_without_observations_cannot_be_diagnosed_again() -> None:
+    with tls_server(answer=OK) as peer:
+        report = run(peer, CLIENT.credential())
+    with pytest.raises(ValueError, match="no observations"):
+        diagnose.from_report(msgspec.structs.replace(report, diagnosis=msgspec.UNSET))
+
+
+def test_transcript_alone_is_enough_for_a_diagnosis() -> None:
+    """As for a capture: no probes, no plan's credential, the chain is read from the wire."""
+    from inspector.session.settings import handshake_plan
+
+    with tls_server(TlsVersion.TLS1_2, answer=OK) as peer:
+        settings = Settings(peer.target, EXPIRED.credential(), Trust((ROOT.cert,)), server_name="localhost", app="http",
+                            timeouts=QUICK, now=time.time(), maximum=TlsVersion.TLS1_2)
+
+        def job() -> Iterator[Any]:
+            return (yield handshake_plan(settings))
+
+        transcript = drive.run(job())  # type: ignore[arg-type]
+    assert diagnose.from_transcript(transcript).causes[0].id == "expired"
