@@ -41,8 +41,15 @@ def _error_of(transcript: Transcript) -> NetworkError | None:
         return None
     if transcript.phase_of(ended) is Phase.PRELUDE or ended.phase is Phase.PRELUDE:
         return NetworkError(kind="prelude", detail=ended.detail or ended.how)
-    kind = {"deadline": "silent", "fin": "closed", "reset": "reset"}.get(ended.how, ended.how)
+    if ended.how == "deadline":
+        return NetworkError(kind="silent", detail=f"nothing came within {_waited(transcript, ended):.3g} seconds")
+    kind = {"fin": "closed", "reset": "reset"}.get(ended.how, ended.how)
     return NetworkError(kind=kind, detail=ended.detail or f"the connection ended by {ended.by}: {ended.how}")
+
+
+def _waited(transcript: Transcript, ended: ev.Ended) -> float:
+    connected = transcript.first(ev.Connected)
+    return ended.at - (connected.at if connected is not None else 0.0)
 
 
 def network_part(transcript: Transcript) -> NetworkPart:
@@ -83,7 +90,7 @@ TOLD: dict[str, Told] = {
     "timeout": ("no answer from {where}: {detail}", "a firewall may drop the packets; --timeout SECONDS waits longer"),
     "unreachable": ("cannot reach {where}: {detail}", "check the network, the route and the address"),
     "silent": (
-        "{where} accepts the connection and says nothing to our ClientHello",
+        "{where} accepts the connection, and does not answer our ClientHello: {detail}",
         "is it a TLS port? protocols that start in the clear need --starttls; large hellos may be dropped: try --groups X25519",
     ),
     "closed": (

@@ -108,6 +108,26 @@ def _late(report: Report) -> str:
     return ", late," if auth is not UNSET and auth.when in ("renegotiation", "post_handshake") else ""
 
 
+# what came in the way, in few words: the error on stderr has more
+IN_THE_WAY = {
+    "dns": "no address is known for {where}",
+    "refused": "{where} refused the connection",
+    "timeout": "no answer from {where}",
+    "unreachable": "{where} cannot be reached",
+    "silent": "{where} takes the connection and stays silent",
+    "closed": "{where} hung up on our ClientHello",
+    "reset": "{where} reset the connection on our ClientHello",
+    "prelude": "the way to TLS with {where} was not opened",
+    "not-tls": "{where} speaks something else",
+}
+
+
+def _without_tls(report: Report) -> tuple[str, str, str]:
+    kind = report.error.kind if report.error is not UNSET else ""
+    told = IN_THE_WAY.get(kind, "nothing of TLS came from {where}").format(where=where(report))
+    return ("NOT TLS" if kind == "not-tls" else "NETWORK"), told, "unsure"
+
+
 def headline(report: Report) -> tuple[str, str, str]:
     """How it ended: who or what, in capitals; a sentence; and how that is meant: "good", "bad", "unsure" or "plain"."""
     error = report.error
@@ -115,8 +135,7 @@ def headline(report: Report) -> tuple[str, str, str]:
         return error.kind.upper(), error.message, "unsure"
     auth = report.client_auth
     if auth is UNSET:
-        message = error.message if error is not UNSET else f"nothing of TLS came from {where(report)}"
-        return ("NOT TLS" if error is not UNSET and error.kind == "not-tls" else "NETWORK"), message, "unsure"
+        return _without_tls(report)
     if rejected_server(report):
         return "YOU REJECTED THE SERVER", _why_we_refused(report), "bad"
     if auth.verdict == "rejected":

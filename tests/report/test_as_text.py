@@ -48,7 +48,7 @@ def no_names() -> Scene:
         (refused_by_us(), "YOU REJECTED THE SERVER  api.test:443 is not verified", 1),
         (never_asked().http(200), "NOT REQUESTED  api.test:443 did not ask for a client certificate", 0),
         (completed().ended("client", "done"), "UNDECIDED  api.test:443", 5),
-        (nobody_there(), "NETWORK  nobody listens on api.test:443", 3),
+        (nobody_there(), "NETWORK  api.test:443 refused the connection", 3),
     ],
 )
 def test_the_first_words_say_who_and_the_exit_code_agrees(scene: Scene, beginning: str, code: int) -> None:
