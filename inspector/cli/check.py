@@ -54,13 +54,15 @@ def command(credential: tuple[str, ...], **options: Any) -> int:
     """Is this CREDENTIAL fit for use? Offline: nothing is sent or asked anywhere without --against TARGET, --ocsp or --fetch.
 
     CREDENTIAL is one file or several (PEM, DER, PKCS#12, JKS, JCEKS, kubeconfig, Kubernetes TLS secret) or a folder with a pair of
-    files (cert-manager, SPIFFE...). With --cacert its chain must lead to one of those CAs. All findings are named at once.
+    files (cert-manager, SPIFFE...). All findings are named at once. With --cacert its chain must lead to one of those CAs (but with
+    --against TARGET these are for the server's chain).
 
     Exit code: 0 fit, 1 findings at or above --fail-on or a request that it does not meet, 3 could not talk, 4 unusable.
     """
     now, output = time.time(), run.output_from(options)
     loaded = _load(_paths(credential, options), options)
-    anchors = _anchors(options["cacert"])
+    # against a server --cacert is for that server's own chain
+    anchors = () if _is_target(options["against"]) else _anchors(options["cacert"])
     if loaded.credential is None:
         raise loaded.error or UsageError("there is nothing to check")
     checked = loaded.credential
@@ -94,6 +96,10 @@ def _load(paths: list[str], options: dict[str, Any]) -> Loaded:
         return Loaded(certificates_alone(contents), exc, notes)
 
 
+def _is_target(against: str | None) -> bool:
+    return bool(against) and not os.path.isfile(against or "")
+
+
 def _anchors(paths: tuple[str, ...]) -> tuple[bytes, ...]:
     from inspector.cli.trust import read_authorities
 
@@ -122,7 +128,7 @@ def _asked(options: dict[str, Any]) -> tuple[Request | None, Report | None]:
     against = options["against"]
     if not against:
         return None, None
-    if os.path.isfile(against):
+    if not _is_target(against):
         return _from_report(against), None
     from inspector.cli.options import settings_from
     from inspector.session import check

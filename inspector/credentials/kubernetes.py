@@ -10,11 +10,9 @@ import base64
 import binascii
 from typing import Any
 
-from inspector.credentials import pem
+from inspector.credentials import pem, yaml_text
 from inspector.credentials.contents import Contents, FoundCertificate, damaged
 from inspector.errors import CredentialError
-
-MAX_YAML = 1024 * 1024
 
 
 def read(name: str, data: bytes, contents: Contents) -> str:
@@ -37,17 +35,10 @@ def read(name: str, data: bytes, contents: Contents) -> str:
 
 
 def _documents(name: str, data: bytes) -> list[dict[str, Any]]:
-    import yaml
-
-    if len(data) > MAX_YAML:
-        raise CredentialError(f"{name} is {len(data)} bytes of YAML", kind="not-a-credential", hint="no credential is that large")
     try:
-        # aliases are refused: nobody writes them here, and they can make a small file huge
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=yaml.SafeLoader)):
-            raise damaged(name, "YAML with aliases is not read")
-        found = list(yaml.safe_load_all(data))
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        raise damaged(name, "it is not well-formed YAML") from exc
+        found = yaml_text.documents(data)
+    except ValueError as exc:
+        raise damaged(name, str(exc)) from exc
     return [document for document in found if isinstance(document, dict)]
 
 

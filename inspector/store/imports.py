@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from inspector.credentials import yaml_text
 from inspector.errors import InputError, UsageError
 from inspector.store.pattern import Pattern, parse_pattern
 from inspector.store.rules import PassphraseSource, Store, StoredCredential
@@ -71,14 +72,11 @@ def _parse(path: str, data: bytes) -> Any:
         return [json.loads(line) for line in lines]
     except (ValueError, RecursionError):
         pass
-    import yaml
-
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise InputError(f"'{path}' is YAML with aliases, which is not read", kind="unknown-format")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        raise InputError(f"'{path}' is neither JSON nor YAML", kind="unknown-format", hint="export it again") from exc
+        found = yaml_text.documents(text)
+    except ValueError as exc:
+        raise InputError(f"'{path}' is neither JSON nor YAML ({exc})", kind="unknown-format", hint="export it again") from exc
+    return found[0] if found else None
 
 
 def _source(value: Any) -> str | None:

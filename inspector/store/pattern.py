@@ -70,7 +70,7 @@ def parse_pattern(text: str) -> Pattern:
             default = 80
         given = rest.partition("/")[0].rpartition("@")[2]
     host, port = _split(given.partition("/")[0], text)
-    host = host.lower().rstrip(".")
+    host = host.lower().rstrip(".") if host != "*." else ""
     if not host or any(c.isspace() or not c.isprintable() for c in host):
         raise _bad(text)
     if host != "*" and not is_ip_address(host):
