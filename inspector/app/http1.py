@@ -130,7 +130,7 @@ class Http1(Exchanges):
             self.version = bytes(event.http_version).decode("ascii")
             self._head(event.status_code, bytes(event.reason).decode("latin-1"), _text(event.headers))
         elif isinstance(event, h11.Data):
-            self._data(bytes(event.data))
+            self._data(event.data)
         elif isinstance(event, h11.EndOfMessage):
             self._trailers(_text(event.headers))
             assert self._machine is not None

@@ -60,6 +60,14 @@ TRANSFER: tuple[Callable[[Any], Any], ...] = (
     click.option("--fail-with-body", is_flag=True, help="The same, with the body."),
     click.option("--max-filesize", metavar="BYTES", type=click.IntRange(1), help="Take no more than this of a body."),
 )
+OTHERWISE: tuple[Callable[[Any], Any], ...] = (
+    click.option("--raw", metavar="FILE", type=FILE, help="Send exactly these bytes (- is stdin), show what comes back."),
+    click.option("--hex", is_flag=True, help="Show what --raw brings as hexadecimal numbers."),
+    click.option("--wait", metavar="SECONDS", type=float, default=5.0, show_default=True, help="--raw ends after so much silence."),
+    click.option("--curl", "curl_text", metavar="COMMAND", help="Take the request from a curl command (- reads it from stdin)."),
+    click.option("--as", "as_", type=click.Choice(["curl", "openssl", "python", "go", "java"]),
+                 help="Print what does the same elsewhere, and send nothing."),
+)
 SHOWN: tuple[Callable[[Any], Any], ...] = (
     click.option("--output", "-o", metavar="FILE", multiple=True, type=FILE, help="Body to a file; repeatable, one for each URL."),
     click.option("--include", "-i", is_flag=True, help="Show the response's head before the body."),
@@ -70,7 +78,7 @@ SHOWN: tuple[Callable[[Any], Any], ...] = (
 
 def request_options(command: F) -> F:
     """Add the options of requests."""
-    for option in reversed(GATE + MESSAGE + TRANSFER + SHOWN):
+    for option in reversed(GATE + MESSAGE + TRANSFER + SHOWN + OTHERWISE):
         command = option(command)
     return command
 
@@ -88,9 +96,28 @@ def command(url: tuple[str, ...], **options: Any) -> int:
     goes where -o says. Exit code: 0 answered, 1 rejected, not verified, or an HTTP error with --fail, 3 could not talk, 4 the
     credential cannot be used, 5 the gate could not tell.
     """
+    if options["curl_text"]:
+        from inspector.cli.from_curl import options_of
+
+        url, options = options_of(command, url, options)
     if not url:
         raise UsageError("there is no URL", hint="for instance: mtls request https://api.example.com/")
-    return send(url, options)
+    if options["as_"]:
+        from inspector.cli.equivalents import equivalent
+
+        click.echo(equivalent(options["as_"], url, options))
+        return 0
+    return raw(url[0], options) if options["raw"] else send(url, options)
+
+
+def raw(target: str, options: dict[str, Any]) -> int:
+    """Send a file's bytes; an answer, any answer, is exit 0."""
+    from inspector.cli.channel import from_file, speak
+
+    settings = channel_settings(target, options)
+    return speak(
+        settings, options, lambda write: from_file(options["raw"], write), command="request", quiet_after=options["wait"],
+        announce=False)
 
 
 def send(urls: tuple[str, ...], options: dict[str, Any]) -> int:
@@ -117,7 +144,7 @@ def _host(url: str) -> tuple[str, int, str | None]:
     return target.host.lower(), target.port, target.unix_path
 
 
-def _settings(url: str, options: dict[str, Any]) -> Settings:
+def channel_settings(url: str, options: dict[str, Any]) -> Settings:
     """As for a handshake; without --timeout a transfer may take as long as something moves."""
     settings = settings_from(url, options)
     source = click.get_current_context().get_parameter_source("timeout")
@@ -133,7 +160,7 @@ def _one_host(group: list[tuple[str, str | None]], options: dict[str, Any]) -> i
     from inspector.session import gate, request
 
     output = run.output_from(options)
-    settings = _settings(group[0][0], options)
+    settings = channel_settings(group[0][0], options)
     sinks = [Output(path, include=options["include"], head_only=options["head"], nothing=output.json) for _, path in group]
     errands = [
         request.Errand(url, request_from(steps.http_authority(settings), parse_target(url).url_path or "/", options), sink)

@@ -40,6 +40,11 @@ class Output:
         if self._include:
             self._write("".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace"))
 
+    def flush(self) -> None:
+        """Let what was written be seen."""
+        if self._file is not None:
+            self._file.flush()
+
     def close(self) -> None:
         """Flush what was written. An empty answer makes an empty file."""
         if self._path not in (None, "-"):
