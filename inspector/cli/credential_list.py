@@ -9,6 +9,7 @@ from inspector.errors import InspectorError
 from inspector.report.escape import terminal
 
 if TYPE_CHECKING:
+    from inspector.cli.credential_source import Passphrase
     from inspector.store.rules import Store, StoredCredential
 
 DAY = 86400.0
@@ -30,19 +31,29 @@ def _remark(moment: float | None, now: float) -> str:
 
 
 def _leaf(entry: StoredCredential) -> tuple[str | None, float | None, str]:
-    """Subject and expiry of a stored credential as far as they can be read without a passphrase, and what is wrong."""
-    from inspector.cli.credential_source import Passphrase, contents_of
+    """Subject and expiry of a stored credential as far as they can be read without asking anybody, and what is wrong."""
+    from inspector.cli.credential_source import contents_of
     from inspector.credentials.load import assemble
     from inspector.der.certificate import parse
 
     try:
-        # whatever needs a passphrase stays closed: listing asks nobody
-        credential = assemble(contents_of(entry.paths, Passphrase(lambda _label: None, given=True)))
+        credential = assemble(contents_of(entry.paths, _unasked(entry)))
     except InspectorError as exc:
         found = _certificate_only(entry) if exc.kind == "passphrase-needed" else None
         return (found[0], found[1], "") if found else (None, None, exc.message)
     leaf = parse(credential.leaf)
     return leaf.title, leaf.not_after, ""
+
+
+def _unasked(entry: StoredCredential) -> Passphrase:
+    """The passphrase where it is at hand: whatever would need a prompt, or an unlocked keyring, stays closed."""
+    from inspector.cli.credential_source import Passphrase, passphrase_of
+
+    try:
+        found = passphrase_of(entry) if entry.passphrase and entry.passphrase.kind in {"env", "file"} else None
+    except InspectorError:
+        found = None
+    return found or Passphrase(lambda _label: None, given=True)
 
 
 def _certificate_only(entry: StoredCredential) -> tuple[str, float | None] | None:

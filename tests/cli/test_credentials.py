@@ -1,0 +1,174 @@
+"""``mtls credentials`` from the outside, and that what it keeps is attached by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from inspector.cli import credential_source
+from inspector.credentials import mint
+from inspector.store.file import default_path
+from inspector.target import parse_target
+from tests.cli.peers import Pki, Said, https, mtls_says, peer
+
+
+def credentials(*arguments: str, env: dict[str, str] | None = None) -> Said:
+    return mtls_says("credentials", *arguments, env=env)
+
+
+@pytest.fixture
+def pfx(tmp_path: Path) -> str:
+    leaf = mint.leaf("carol", mint.authority("PFX Root"))
+    data = pkcs12.serialize_key_and_certificates(
+        b"carol", leaf.key, x509.load_der_x509_certificate(leaf.cert), None, BestAvailableEncryption(b"s3cret-word"),
+    )
+    (tmp_path / "carol.pfx").write_bytes(data)
+    return str(tmp_path / "carol.pfx")
+
+
+def add_alice(pki: Pki, host: str, *more: str) -> Said:
+    return credentials("add", host, "--cert", pki.path("alice.pem"), "--key", pki.path("alice.key"), *more)
+
+
+def test_what_is_added_is_listed_with_its_expiry_and_removed_again(pki: Pki) -> None:
+    assert add_alice(pki, "https://api.bank.example:443/x", "--name", "bank").code == 0
+    (row,) = credentials("list", "--json").document["credentials"]
+    assert (row["name"], row["host"], row["subject"]) == ("bank", "api.bank.example", "CN=alice,O=mtls-inspector")
+    assert len(row["expires"]) == len("2027-01-01")
+    assert row["expires"] in credentials("list").out
+    assert (credentials("remove", "bank").code, credentials("remove", "bank").code) == (0, 2)
+    assert credentials("list").out == ""
+
+
+def test_store_is_private_and_holds_no_passphrase(pfx: str) -> None:
+    said = credentials("add", "x.example", "--pfx", pfx, "--passphrase-env", "WORD", env={"WORD": "s3cret-word"})
+    assert (said.code, stat.S_IMODE(os.stat(default_path()).st_mode)) == (0, 0o600)
+    assert b"s3cret-word" not in Path(default_path()).read_bytes()
+    assert "s3cret-word" not in said.out + said.err
+
+
+def test_mistake_shows_when_the_credential_is_added(pki: Pki, pfx: str) -> None:
+    wrong = credentials("add", "x.example", "--pfx", pfx, "--passphrase-env", "WORD", env={"WORD": "wrong"})
+    other = credentials("add", "x.example", "--cert", pki.path("alice.pem"), "--key", pki.path("mallory.key"))
+    neither = credentials("add", "x.example")
+    bad = add_alice(pki, "no host")
+    assert [said.code for said in (wrong, other, neither, bad)] == [4, 4, 2, 2]
+    assert not os.path.exists(default_path())
+
+
+def test_explanation_names_each_rule_hit_or_miss_and_why(pki: Pki) -> None:
+    for host in ("*.bank.example", "api.bank.example", "api.bank.example:8443"):
+        add_alice(pki, host)
+    for url in ("https://api.bank.example/path", "https://api.bank.example:443", "api.bank.example"):
+        document = credentials("explain", url, "--json").document
+        assert [(rule["hit"], rule["chosen"]) for rule in document["rules"]] == [(True, False), (True, True), (False, False)]
+    text = credentials("explain", "https://api.bank.example:9443/")
+    assert (text.code, text.out.count("miss"), "port 9443 is not 443" in text.out) == (1, 3, True)
+
+
+def test_stored_credential_and_authority_are_attached_by_themselves(pki: Pki) -> None:
+    with peer(https(pki)) as port:
+        target = f"localhost:{port}"
+        road = ["--connect-to", f"127.0.0.1:{port}", "--no-system-trust", "--json"]
+        add_alice(pki, target)
+        untrusted = mtls_says("handshake", target, *road).document
+        credentials("ca", "add", pki.path("root.pem"), "--name", "root", "--host", f"localhost:{port}")
+        accepted = mtls_says("handshake", target, *road)
+        credentials("ca", "off", "root")
+        off = mtls_says("handshake", target, *road).document
+    assert accepted.code == 0
+    assert accepted.document["client_auth"]["sent_chain"][0]["subject"] == "CN=alice,O=mtls-inspector"
+    for report in (untrusted, off):
+        assert (report["verification"]["trusted"], report["client_auth"]["sent"]) == (False, False)
+
+
+def test_options_win_over_the_store(pki: Pki, pfx: str) -> None:
+    credentials("add", "x.example", "--pfx", pfx, "--passphrase-prompt")
+    found = credential_source.credential_from_options(parse_target("x.example"), pki.path("alice.pem"), pki.path("alice.key"), None)
+    assert found is not None
+    assert found.source.startswith(pki.path("alice.pem"))
+    assert credential_source.credential_from_options(parse_target("other.example"), None, None, None) is None
+    assert credential_source.credential_from_options(parse_target("unix:/x"), None, None, None) is None
+
+
+def test_stored_credential_that_is_gone_is_named(pki: Pki, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.pem"
+    gone.write_bytes(Path(pki.path("alice.pem")).read_bytes() + Path(pki.path("alice.key")).read_bytes())
+    credentials("add", "x.example", "--cert", str(gone), "--name", "gone")
+    gone.unlink()
+    said = mtls_says("handshake", "x.example", "--json")
+    error = said.document["error"]
+    assert (said.code, error["kind"], "'gone'" in error["message"]) == (4, "file-unreadable", True)
+    assert "cannot read" in credentials("list").out
+
+
+@pytest.mark.parametrize(("text", "mode", "kind"), [
+    ("x =", 0o600, "store-broken"), ("version = 1\n", 0o644, "store-permissions"),
+])
+def test_store_that_cannot_be_used_stops_every_command_that_would_use_it(text: str, mode: int, kind: str) -> None:
+    path = Path(default_path())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    for said in (credentials("list", "--json"), mtls_says("handshake", "x.example", "--json")):
+        assert (said.code, said.document["error"]["kind"]) == (4, kind)
+
+
+def test_authorities_are_switched_and_listed(pki: Pki) -> None:
+    assert credentials("ca", "add", pki.path("root.pem")).code == 0
+    assert credentials("ca", "add", pki.path("alice.key")).code == 4
+    assert [credentials("ca", verb, "root.pem").code for verb in ("off", "on", "off")] == [0, 0, 0]
+    (row,) = credentials("ca", "list", "--json").document["authorities"]
+    assert (row["name"], row["on"], row["hosts"], row["subjects"]) == ("root.pem", False, [], ["CN=Test Root,O=mtls-inspector"])
+    assert "off" in credentials("ca", "list").out
+    assert (credentials("ca", "remove", "root.pem").code, credentials("ca", "on", "root.pem").code) == (0, 2)
+
+
+def test_import_takes_over_certificates_and_no_passphrase(pki: Pki, tmp_path: Path) -> None:
+    export = tmp_path / "certificates.json"
+    export.write_text(json.dumps([{
+        "name": "Bank", "matches": ["https://api.bank.example/*"], "passphrase": "s3cret-word",
+        "cert": {"src": pki.path("alice.pem")}, "key": {"src": pki.path("alice.key")},
+    }]))
+    said = credentials("import", str(export))
+    assert (said.code, said.out) == (0, "Bank\n")
+    assert credentials("explain", "api.bank.example").code == 0
+    assert "s3cret-word" not in said.err + Path(default_path()).read_text()
+    assert credentials("import", str(tmp_path / "none.json")).code == 4
+
+
+def test_keyring_keeps_the_passphrase(pfx: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring = pytest.importorskip("keyring", reason="the keyring extra is not installed")
+    from keyring.backend import KeyringBackend
+
+    class InMemory(KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept: dict[tuple[str, str], str] = {}
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.kept[service, username] = password
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return self.kept.get((service, username))
+
+    backend, before = InMemory(), keyring.get_keyring()
+    keyring.set_keyring(backend)
+    try:
+        monkeypatch.setattr(credential_source, "prompt", lambda _: b"s3cret-word")
+        assert credentials("add", "x.example", "--pfx", pfx, "--passphrase-keyring").code == 0
+        assert backend.kept == {("mtls-inspector", "x.example"): "s3cret-word"}
+        found = credential_source.credential_from_options(parse_target("x.example"), None, None, None)
+        assert found is not None
+        backend.kept.clear()
+        assert mtls_says("handshake", "x.example", "--json").document["error"]["kind"] == "passphrase-needed"
+    finally:
+        keyring.set_keyring(before)
