@@ -75,17 +75,28 @@ def request_of(message: Any) -> Request:
     )
 
 
-def request_of_report(client_auth: Mapping[str, Any]) -> Request:
-    """From the ``client_auth`` part of a report in JSON. Raises KeyError or ValueError where it is not one."""
+def request_of_report(client_auth: Mapping[str, Any], messages: Sequence[Mapping[str, Any]] = ()) -> Request:
+    """From the ``client_auth`` part of a report in JSON, and from ``handshake.messages`` what that part leaves out.
+
+    Raises KeyError, TypeError or ValueError where it is not one.
+    """
     authorities = tuple(base64.b64decode(item["der"], validate=True) for item in client_auth["certificate_authorities"])
     types = tuple(_number(ClientCertificateType, label) for label in client_auth["certificate_types"])
+    told: Mapping[str, Any] = next((m["fields"] for m in reversed(messages) if m["type"] == "certificate_request"), {})
     return Request(
         authorities=authorities,
         schemes=tuple(_number(SignatureScheme, label) for label in client_auth["signature_schemes"]),
+        schemes_cert=tuple(_number(SignatureScheme, label) for label in told.get("signature_schemes_cert", ())),
         types=types,
+        oid_filters=_filters_told(told),
         authorities_bytes=sum(len(name) + 2 for name in authorities),
         tls13=not types,
     )
+
+
+def _filters_told(told: Mapping[str, Any]) -> tuple[tuple[str, bytes], ...]:
+    extensions = (one for one in told.get("extensions", ()) if one["type"] == "oid_filters" and isinstance(one["value"], list))
+    return tuple((item["oid"], bytes.fromhex(item["values"])) for extension in extensions for item in extension["value"])
 
 
 def _number(registry: Any, label: str) -> int:

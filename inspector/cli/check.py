@@ -148,7 +148,8 @@ def _from_report(path: str) -> Request | None:
         with open(path, "rb") as file:
             document = json.loads(file.read(MAX_CRL))
         part = document["client_auth"]
-        return request_of_report(part) if part["requested"] else None
+        messages = document.get("handshake", {}).get("messages", ())
+        return request_of_report(part, messages) if part["requested"] else None
     except OSError as exc:
         raise InputError(f"cannot read '{path}': {exc.strerror or 'input/output error'}", kind="file-unreadable") from exc
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:

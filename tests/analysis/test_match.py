@@ -125,3 +125,14 @@ def test_request_can_be_taken_from_a_report() -> None:
         "signature_schemes": ["ecdsa_secp256r1_sha256", "0x0abc", "rsa_sha224"], "certificate_types": ["rsa_sign"],
     }
     assert request_of_report(part) == Request((ROOT.subject,), (0x0403, 0x0ABC, 0), (), (1,), (), len(ROOT.subject) + 2, False)
+
+
+def test_separate_lists_are_taken_from_the_message_in_the_report() -> None:
+    part = {"certificate_authorities": [], "signature_schemes": ["ecdsa_secp256r1_sha256"], "certificate_types": []}
+    told = {
+        "signature_schemes_cert": ["rsa_pkcs1_sha256"],
+        "extensions": [{"type": "oid_filters", "value": [{"oid": "2.5.29.15", "values": "03020780"}]}],
+    }
+    messages = [{"type": "client_hello", "fields": {}}, {"type": "certificate_request", "fields": told}]
+    found = request_of_report(part, messages)
+    assert (found.schemes_cert, found.oid_filters) == ((0x0401,), (("2.5.29.15", bytes.fromhex("03020780")),))
