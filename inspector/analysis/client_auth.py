@@ -198,6 +198,15 @@ def _by_positive_sign(seen: Flights) -> Judgement | None:
     return None
 
 
+def _by_our_own_end(seen: Flights) -> Judgement | None:
+    """OpenSSL stopped on our side, and the server had said nothing of its own. The words are for people."""
+    stopped = seen.transcript.last(ev.EngineError)
+    if stopped is None:
+        return None
+    words = "; ".join(stopped.reasons) or "without a reason"
+    return Judgement("undecided", f"our own side stopped: OpenSSL says '{words}'", 0.9)
+
+
 def _by_silence(seen: Flights) -> Judgement:
     if seen.handshake_done:
         return Judgement("undecided", "the server said nothing after our flight: in TLS 1.3 that is neither yes nor no", 0.5)
@@ -214,6 +223,7 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_sizes,
     _by_close,
     _by_positive_sign,
+    _by_our_own_end,
 )
 
 

@@ -204,3 +204,11 @@ def test_an_unfinished_handshake_without_an_alert_decides_nothing() -> None:
 def test_a_server_that_never_spoke_tls_decides_nothing() -> None:
     judged = judge(Scene().connected().ended("server", "fin").transcript)
     assert (judged.verdict, judged.requested, judged.sent) == ("undecided", None, None)
+
+
+def test_our_own_side_stopping_is_told_as_such() -> None:
+    scene = Scene().server_flight()
+    scene.add(ev.EngineError(scene.at, ("excessive message size",))).alert(47, side=Side.CLIENT).ended("client", "done")
+    judged = judge(scene.transcript)
+    assert (judged.verdict, judged.rejected_by) == ("undecided", None)
+    assert judged.rests_on == "our own side stopped: OpenSSL says 'excessive message size'"
