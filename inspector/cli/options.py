@@ -182,6 +182,8 @@ def settings_from(target_text: str, options: dict[str, Any], *, with_credential:
     server_name = options["server_name"]
     stored = tuple(credential_source.stored_authorities(target))
     url_paths = (target.url_path,) if target.url_path else ()
+    if TlsVersion.TLS1_2.value > min(version.value for version in (minimum, maximum, TlsVersion.TLS1_3) if version):
+        click.echo("note: TLS below 1.2 needs OpenSSL's security level 0, with all that it allows (SHA-1, short keys)", err=True)
     settings = Settings(
         target=target,
         credential=credential_source.credential_from_options(

@@ -24,7 +24,8 @@ def listed(items: Iterable[str], most: int = NAMES_SHOWN) -> str:
 
 def _client_hello(hello: m.ClientHello) -> str:
     versions = [v.label for v in hello.supported_versions if not v.is_grease]
-    parts = [f"offers {listed(versions)}"]
+    up_to = "" if has(hello.extensions, ExtensionType.SUPPORTED_VERSIONS) else "up to "
+    parts = [f"offers {up_to}{listed(versions)}"]
     if hello.server_name:
         parts.append(f"for {hello.server_name}")
     if hello.alpn:
