@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.credentials import pbe
+from inspector.credentials import asn1, pbe
 from inspector.credentials.contents import Contents, damaged, wrong_passphrase
 from inspector.der.reader import INTEGER, OCTET_STRING, OID, SEQUENCE, DerError, Reader, read_integer, read_oid
 from inspector.errors import CredentialError
 
+RSASSA_PSS = "1.2.840.113549.1.1.10"
 # PKCS#8 algorithms that TLS can sign with here
 SIGNING_KEYS = {
-    "1.2.840.113549.1.1.1": "RSA", "1.2.840.113549.1.1.10": "RSASSA-PSS", "1.2.840.10045.2.1": "EC", "1.2.840.10040.4.1": "DSA",
+    "1.2.840.113549.1.1.1": "RSA", RSASSA_PSS: "RSASSA-PSS", "1.2.840.10045.2.1": "EC", "1.2.840.10040.4.1": "DSA",
     "1.3.101.112": "Ed25519", "1.3.101.113": "Ed448",
 }
 # known by name, and not usable
@@ -152,3 +153,24 @@ def key_matches(key: Any, spki: bytes) -> bool:
         return bool(theirs.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == own)
     except Exception:  # noqa: BLE001 - a certificate whose key cannot be read is not this key's, whatever the library says
         return False
+
+
+def pkcs8_of(key: Any, spki: bytes) -> bytes:
+    """The key as OpenSSL has to get it for a certificate with this public key: unencrypted PKCS#8, DER. For the engine only.
+
+    ``cryptography`` does not tell an RSASSA-PSS key from an RSA one; OpenSSL refuses the one for a certificate of the other. So
+    the algorithm is taken from the certificate.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    plain = bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    try:
+        algorithm = Reader(spki).enter("public key").read("algorithm", SEQUENCE)
+        if read_oid(Reader(algorithm.encoded).enter("algorithm").read("algorithm", OID)) != RSASSA_PSS:
+            return plain
+        inner = Reader(plain).enter("private key")
+        version = inner.read("version", INTEGER).encoded
+        inner.read("algorithm", SEQUENCE)
+        return asn1.sequence(version, algorithm.encoded, inner.read("key", OCTET_STRING).encoded)
+    except DerError:
+        return plain

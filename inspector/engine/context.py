@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from OpenSSL import SSL, crypto
 
+from inspector.credentials.keys import pkcs8_of
 from inspector.credentials.model import Credential
+from inspector.der.certificate import parse
 from inspector.engine import beneath
 from inspector.errors import CredentialError, InputError, UsageError
 from inspector.plan import HandshakePlan, TlsVersion, Trust
@@ -247,10 +249,8 @@ def present(context: SSL.Context, credential: Credential) -> None:
 
 
 def _openssl_key(credential: Credential) -> crypto.PKey:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
     try:
-        der = credential.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        der = pkcs8_of(credential.key, parse(credential.leaf).spki_der)
         return crypto.load_privatekey(crypto.FILETYPE_ASN1, der)
     except (crypto.Error, ValueError, TypeError) as exc:
         raise CredentialError(f"OpenSSL cannot use the private key of {credential.source}") from exc
