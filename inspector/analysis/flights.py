@@ -112,6 +112,10 @@ class _Order:
 
     def __init__(self, transcript: Transcript) -> None:
         self.events = transcript.events
+        self._flight_ends = [
+            (i, e.side) for i, e in enumerate(self.events)
+            if (type(e) is wire.Message and e.type == HandshakeType.FINISHED) or (type(e) is wire.OpaqueRecord and e.handshake)
+        ]
 
     def position(self, event: ev.Event | None) -> int:
         return next((i for i, seen in enumerate(self.events) if seen is event), -1) if event is not None else -1
@@ -119,18 +123,13 @@ class _Order:
     def last(self, side: Side, *types: int) -> int:
         """Position of the last handshake message of these types, -1 for none."""
         return max(
-            (i for i, m in enumerate(self.events) if isinstance(m, wire.Message) and m.side is side and m.type in types),
+            (i for i, m in enumerate(self.events) if type(m) is wire.Message and m.side is side and m.type in types),
             default=-1,
         )
 
     def last_of_flight(self, side: Side) -> int:
         """Position of what ended this side's last flight of a handshake: Finished, or, unread, what stands for it up to TLS 1.2."""
-        return max(
-            (i for i, e in enumerate(self.events)
-             if (isinstance(e, wire.Message) and e.type == HandshakeType.FINISHED and e.side is side)
-             or (isinstance(e, wire.OpaqueRecord) and e.handshake and e.side is side)),
-            default=-1,
-        )
+        return max((i for i, sender in self._flight_ends if sender is side), default=-1)
 
     def data(self, side: Side, after: int) -> bool:
         """True where this side sent application data after that position."""

@@ -13,8 +13,9 @@ sequence number, or after the end of the connection, begins a new one.
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple, Protocol
 
@@ -29,7 +30,7 @@ ACKED_SEGMENTS, ACKED_SECONDS = 64, 1.0
 LOST_SEGMENTS, LOST_SECONDS = 1024, 5.0
 MAX_WAITING = 4 << 20
 # A closed connection still takes what was captured late, this long.
-LINGER_SECONDS, MAX_LINGERING = 2.0, 1024
+LINGER_SECONDS, MAX_LINGERING = 2.0, 128
 MAX_OPEN = 65_536
 # A finished connection's name is kept for late packets, so that they do not count as a new one.
 MAX_REMEMBERED = 8192
@@ -110,7 +111,7 @@ class Connections:
         self._table: dict[bytes, tuple[Connection, int]] = {}
         self._lingering: deque[Connection] = deque()
         self._remembered: deque[bytes] = deque()
-        self._open = 0
+        self._open: OrderedDict[Connection, None] = OrderedDict()
         self.count = 0
 
     def segment(self, source: bytes, destination: bytes, data: bytes, start: int, end: int, at: float) -> None:
@@ -165,11 +166,11 @@ class Connections:
     ) -> tuple[Connection, int]:
         if before is not None:
             self._finish(before[0])
-        elif self._open >= MAX_OPEN:
+        elif len(self._open) >= MAX_OPEN:
             self._make_room()
         connection = Connection(self.count, key, ends, at)
         self.count += 1
-        self._open += 1
+        self._open[connection] = None
         connection.listener = self._listen(connection)
         self._table[reverse] = (connection, 1)
         self._table[key] = (connection, 0)
@@ -186,19 +187,14 @@ class Connections:
         listener, connection.listener = connection.listener, None
         if listener is None:
             return
-        self._open -= 1
+        del self._open[connection]
         connection.over = True
         for way in (0, 1):
             while listener.wants and connection.directions[way].waiting:
                 _give_up_hole(connection, way, listener)
             connection.directions[way].waiting.clear()
         listener.finished(connection)
-        # To the end of the table: the open ones stand first, where ``_make_room`` looks for them.
-        key = connection.key
-        for name in (key, key[len(key) // 2:] + key[:len(key) // 2]):
-            if self._table[name][0] is connection:
-                self._table[name] = self._table.pop(name)
-        self._remembered.append(key)
+        self._remembered.append(connection.key)
         if len(self._remembered) > MAX_REMEMBERED:
             self._forget(self._remembered.popleft())
 
@@ -211,19 +207,12 @@ class Connections:
 
     def _make_room(self) -> None:
         """Too many are open: finish the one that was quiet for longest among the first sixty-four."""
-        candidates: list[Connection] = []
-        for connection, way in self._table.values():
-            if way == 0 and connection.listener is not None:
-                candidates.append(connection)
-                if len(candidates) == 64:
-                    break
-        self._finish(min(candidates, key=lambda connection: connection.last_at))
+        self._finish(min(islice(self._open, 64), key=lambda connection: connection.last_at))
 
     def close(self) -> None:
         """The capture is over: finish all connections."""
-        for connection, way in list(self._table.values()):
-            if way == 0:
-                self._finish(connection)
+        while self._open:
+            self._finish(next(iter(self._open)))
 
 
 def _begins_anew(connection: Connection, way: int, seq: int) -> bool:

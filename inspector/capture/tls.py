@@ -75,7 +75,8 @@ class Tls:
         self.phases = Phases(self.transcript)
         self.notes: list[str] = []
         self.keys = False
-        self._decoder = Decoder(keylog=keylog)
+        # Where all secrets are known before and the capture brings no more, nothing waits for them.
+        self._decoder = Decoder(keylog=keylog, wait=room.keys_may_come or len(room.secrets) > 0)
         # Bytes of the server that were captured before the ClientHello was whole: the decoder wants them in the order of the wire.
         self._early: list[tuple[bytes, float]] | None = [] if hello_comes else None
         self._early_size = 0
@@ -171,12 +172,11 @@ class Tls:
                 self._event(event)
 
     def _event(self, event: wire.WireEvent) -> None:
-        if isinstance(event, wire.Message):
-            self._message(event)
-        elif isinstance(event, wire.ApplicationData) or (
-            isinstance(event, wire.OpaqueRecord) and not event.handshake and not event.alert
-        ):
-            if self._listening and isinstance(event, wire.ApplicationData):
+        if type(event) is wire.Message:
+            if event.type == HandshakeType.CLIENT_HELLO:
+                self._client_hello(event)
+        elif type(event) is wire.ApplicationData or (type(event) is wire.OpaqueRecord and not event.handshake and not event.alert):
+            if self._listening and type(event) is wire.ApplicationData:
                 self._application(event)
             self._records += 1
             if self._records > RECORDS_KEPT:
@@ -188,19 +188,19 @@ class Tls:
         self.transcript.append(event)
         self.phases.after(event)
 
-    def _message(self, message: wire.Message) -> None:
-        if message.type == HandshakeType.CLIENT_HELLO and len(message.body) >= 34:
-            random = bytes(message.body[2:34])
-            if random in self._randoms:
-                return
-            self._randoms.append(random)
-            lines = self._room.secrets.lines(random)
-            if lines:
-                self.keys = True
-                for line in lines:
-                    self._decoder.add_secret(line)
-            if self._room.keys_may_come:
-                self._room.waiting.setdefault(random, []).append(self)
+    def _client_hello(self, message: wire.Message) -> None:
+        """Look up the secrets of this session."""
+        random = bytes(message.body[2:34])
+        if len(random) < 32 or random in self._randoms:
+            return
+        self._randoms.append(random)
+        lines = self._room.secrets.lines(random)
+        if lines:
+            self.keys = True
+            for line in lines:
+                self._decoder.add_secret(line)
+        if self._room.keys_may_come:
+            self._room.waiting.setdefault(random, []).append(self)
 
     def _application(self, event: wire.ApplicationData) -> None:
         """Follow what was opened up to the first answer; from there on the decoder need keep nothing."""

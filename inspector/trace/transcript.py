@@ -25,16 +25,23 @@ class Transcript:
         # phase in which each event was appended, by index: alerts need it
         self._phases: list[Phase] = []
         self._phase = Phase.RESOLVE
+        # the same events by their type: judgements ask for them again and again
+        self._by_kind: dict[type, list[Any]] = {}
+        self._tuple: tuple[ev.Event, ...] | None = None
 
     def append(self, event: ev.Event) -> None:
         if isinstance(event, ev.PhaseEntered):
             self._phase = event.phase
         self._events.append(event)
         self._phases.append(self._phase)
+        self._by_kind.setdefault(type(event), []).append(event)
+        self._tuple = None
 
     @property
     def events(self) -> tuple[ev.Event, ...]:
-        return tuple(self._events)
+        if self._tuple is None:
+            self._tuple = tuple(self._events)
+        return self._tuple
 
     @property
     def phase(self) -> Phase:
@@ -43,13 +50,15 @@ class Transcript:
 
     def all(self, kind: type[E]) -> list[E]:
         """All events of one type, in order."""
-        return [event for event in self._events if isinstance(event, kind)]
+        return list(self._by_kind.get(kind, ()))
 
     def first(self, kind: type[E]) -> E | None:
-        return next((event for event in self._events if isinstance(event, kind)), None)
+        found = self._by_kind.get(kind)
+        return found[0] if found else None
 
     def last(self, kind: type[E]) -> E | None:
-        return next((event for event in reversed(self._events) if isinstance(event, kind)), None)
+        found = self._by_kind.get(kind)
+        return found[-1] if found else None
 
     @property
     def listed(self) -> tuple[ev.Event, ...]:
@@ -58,7 +67,8 @@ class Transcript:
         """
         return tuple(
             event for event in self._events
-            if isinstance(event, (wire.Message, wire.ChangeCipherSpec)) or (isinstance(event, wire.OpaqueRecord) and event.handshake)
+            if isinstance(event, (wire.Message, wire.ChangeCipherSpec))
+            or (isinstance(event, wire.OpaqueRecord) and event.handshake)
         )
 
     def phase_of(self, event: ev.Event) -> Phase:
@@ -71,6 +81,6 @@ class Transcript:
     def messages(self, type_: int | None = None, side: Side | None = None) -> list[wire.Message]:
         """Handshake messages, all or of one type or side, in wire order."""
         return [
-            m for m in self._events
-            if isinstance(m, wire.Message) and (type_ is None or m.type == type_) and (side is None or m.side is side)
+            m for m in self._by_kind.get(wire.Message, ())
+            if (type_ is None or m.type == type_) and (side is None or m.side is side)
         ]
