@@ -138,7 +138,7 @@ CAUSES: tuple[CauseRow, ...] = (
              lambda o: "shown" if "revoked" in o.findings or "revoked" in (o.opinion or ()) else "unseen" if o.sent else "refuted"),
     CauseRow("weak-signature", {"shown": 0.8, "refuted": 1e-5}, _finding("weak-signature")),
     CauseRow("weak-key", {"shown": 0.6, "refuted": 1e-5}, _finding("weak-key")),
-    CauseRow("signature-algorithm", {"shown": 1.0, "possible": 0.02, "unseen": 1e-4}, _signature_algorithm),
+    CauseRow("signature-algorithm", {"shown": 3.0, "possible": 0.02, "unseen": 1e-4}, _signature_algorithm),
     CauseRow("ca-as-leaf", {"shown": 0.1, "refuted": 1e-6}, _finding("ca-as-leaf")),
     CauseRow("issuer-not-ca", {"shown": 1.2, "refuted": 1e-6}, _finding("issuer-not-ca")),
     CauseRow("path-length", {"shown": 1.2, "refuted": 1e-6}, _finding("path-length")),

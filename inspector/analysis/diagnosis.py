@@ -41,6 +41,8 @@ NOT_FOUND = 0.05
 
 # The reason for which a family takes a CA for unknown although its name is listed: it compares names byte for byte.
 NAMES_DIFFER = "names-differ"
+# A key that fits no scheme cannot be used, so TLS sends an empty Certificate: the server sees that nothing came.
+NOTHING = "no-certificate"
 
 Weights = dict[tuple[str, str], float]  # (cause, family) -> weight
 
@@ -128,7 +130,7 @@ def _mixed(row: Row, signal: str) -> float:
 
 def predict(cause: str, family: Family, signal: str, tls: str | None) -> float:
     """How likely ``family`` refuses with ``signal`` when ``cause`` is the reason."""
-    if cause == "no-certificate":
+    if cause == NOTHING:
         rows = [family.missing[tls]] if tls in family.missing else list(family.missing.values())
         value = sum(_mixed(row, signal) for row in rows) / len(rows)
         return 0.93 * value + 0.07 * {"denied": 0.5, "page:missing": 0.4, "page:late": 0.1}.get(signal, 0.0)
@@ -211,8 +213,9 @@ def weigh(observed: Observed) -> Weights:
     for family in FAMILIES:
         for cause, (odd, _) in odds.items():
             reason = NAMES_DIFFER if cause == "unknown-ca" and observed.names_differ else cause
-            weight = odd * priors[family.name] * family.refuses.get(reason, 1.0) * predict(cause, family, observed.signal,
-                observed.tls)
+            answered_as = NOTHING if cause == "signature-algorithm" and observed.sent == 0 else cause
+            weight = odd * priors[family.name] * family.refuses.get(reason, 1.0)
+            weight *= predict(answered_as, family, observed.signal, observed.tls)
             for probe in observed.probes:
                 weight *= _probe_factor(probe, cause, family, observed.tls)
             weights[cause, family.name] = weight
