@@ -120,7 +120,7 @@ def _by_http(seen: Flights) -> Judgement | None:
         return None
     signature = find_signature(reply)
     if signature is not None and signature.meaning in REFUSALS:
-        certain = signature.meaning in ("missing", "invalid", "late_request_failed")
+        certain = signature.about_certificate and signature.meaning in ("missing", "invalid", "late_request_failed")
         if certain or seen.requested is not False:
             return Judgement("rejected", f"HTTP {reply.status}: the server says that {signature.summary}",
                              0.95 if certain else 0.8, "http", signature=signature)

@@ -21,7 +21,11 @@ Meaning = Literal[
 
 
 class Signature(NamedTuple):
-    """One row: all that is given must fit. ``header`` is (name in lower case, pattern)."""
+    """One row: all that is given must fit. ``header`` is (name in lower case, pattern); no ``statuses``: any from 400 on.
+
+    ``about_certificate`` False: what the server says fits other refusals too, so it means the certificate only where one was asked
+    for.
+    """
 
     id: str
     statuses: tuple[int, ...]
@@ -30,6 +34,7 @@ class Signature(NamedTuple):
     summary: str  # completes "the server says that ..."
     body: str | None = None  # pattern, case ignored
     header: tuple[str, str] | None = None
+    about_certificate: bool = True
 
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -55,34 +60,37 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature("iis-hostname", (400,), "other", "iis", "it does not know this host name", r"bad request\s*-\s*invalid hostname"),
     Signature("azure-gateway", (400,), "invalid", "azure-application-gateway",
               "the client certificate is missing or was refused (Application Gateway answers 400 to all of these)",
-              None, ("server", r"microsoft-azure-application-gateway")),
+              None, ("server", r"microsoft-azure-application-gateway"), about_certificate=False),
     Signature("azure-gateway-body", (400,), "invalid", "azure-application-gateway",
               "the client certificate is missing or was refused (Application Gateway answers 400 to all of these)",
-              r"microsoft-azure-application-gateway"),
+              r"microsoft-azure-application-gateway", about_certificate=False),
+    Signature("aws-missing-token", (403,), "other", "aws-api-gateway", "the request bears no authentication token for this path",
+              r"missing authentication token"),
     Signature("aws-api-gateway", (403,), "invalid", "aws-api-gateway",
               "the request is forbidden (API Gateway's answer to any client certificate that it does not take)",
-              r'\{\s*"message"\s*:\s*"forbidden"\s*\}', ("x-amzn-errortype", r"forbidden")),
+              r'\{\s*"message"\s*:\s*"forbidden"\s*\}', ("x-amzn-errortype", r"forbidden"),
+              about_certificate=False),
     Signature("aws-api-gateway-body", (403,), "invalid", "aws-api-gateway",
               "the request is forbidden (API Gateway's answer to any client certificate that it does not take)",
-              r'^\s*\{\s*"message"\s*:\s*"forbidden"\s*\}\s*$'),
+              r'^\s*\{\s*"message"\s*:\s*"forbidden"\s*\}\s*$', about_certificate=False),
     Signature("kubernetes-unauthorized", (401,), "invalid", "kubernetes", "it knows nobody by this certificate",
-              r'"kind"\s*:\s*"status"[\s\S]*"reason"\s*:\s*"unauthorized"'),
+              r'"kind"\s*:\s*"status"[\s\S]*"reason"\s*:\s*"unauthorized"', about_certificate=False),
     Signature("kubernetes-anonymous", (403,), "missing", "kubernetes", "the request came from nobody it knows (system:anonymous)",
-              r"system:anonymous"),
+              r"system:anonymous", about_certificate=False),
     Signature("kubernetes-forbidden", (403,), "not_authorised", "kubernetes", "this user may not do this",
               r'"kind"\s*:\s*"status"[\s\S]*"reason"\s*:\s*"forbidden"'),
     Signature("cloudflare-block", (403,), "invalid", "cloudflare", "access is blocked at the edge", None,
-              ("server", r"^cloudflare$")),
+              ("server", r"^cloudflare$"), about_certificate=False),
     Signature("envoy-rbac", (403,), "not_authorised", "envoy", "access is denied (RBAC)", r"^\s*rbac: access denied\s*$"),
     Signature("envoy-upstream-tls", (503,), "other", "envoy", "the connection from this proxy to *its* server failed, not ours",
               r"upstream connect error[\s\S]*(tls_error|certificate_verify_failed)"),
     Signature("haproxy-forbidden", (403,), "not_authorised", "haproxy", "a rule of its administrator forbids the request",
               r"request forbidden by administrative rules"),
-    Signature("says-missing", (400, 401, 403, 421, 426), "missing", None, "a client certificate is needed",
+    Signature("says-missing", (), "missing", None, "a client certificate is needed",
               r"(no|missing|without|required?|requires|need(s|ed)?|must|present|provide)\b[^.<>{}]{0,40}\b(client|ssl|tls)[ -]?"
               r"(side )?cert|(client|ssl|tls)[ -]?(side )?cert(ificate)?\b[^.<>{}]{0,30}\b(is |was |not )?(required|missing|needed"
               r"|not sent|not provided|not supplied|not presented)|\bno[- ]certificate\b|mtls (is )?required"),
-    Signature("says-invalid", (400, 401, 403, 421, 426), "invalid", None, "the client certificate is not valid here",
+    Signature("says-invalid", (), "invalid", None, "the client certificate is not valid here",
               r"(client|ssl|tls|peer)[ -]?(side )?cert(ificate)?\b[^.<>{}]{0,40}\b(error|invalid|expired|revoked|untrusted"
               r"|not trusted|not valid|verif|fail|reject|refus|not authori[sz]ed|unauthori[sz]ed|unknown|not accepted)"
               r"|(invalid|bad|untrusted|expired|revoked|unverified)\b[^.<>{}]{0,20}\b(client|ssl|tls|peer)[ -]?(side )?cert"
@@ -98,7 +106,7 @@ _TAGS = re.compile(r"(?is)<(style|script)\b.*?</\1\s*>|<[^<>]{0,512}>")
 
 
 def _fits(row: Signature, status: int, headers: dict[str, str], body: str) -> bool:
-    if status not in row.statuses:
+    if status < 400 or (row.statuses and status not in row.statuses):
         return False
     if row.header is not None and not re.search(row.header[1], headers.get(row.header[0], ""), re.IGNORECASE):
         return False
