@@ -183,7 +183,6 @@ PROBES: dict[str, Expected] = {
     "same certificate with its whole chain": Expected(None, ("missing-intermediate", "chain-order"), 0.02, 0.93),
     "over TLS 1.2": Expected(None, ("signature-algorithm",), 0.02, 0.5, "1.2"),
     "over TLS 1.3": Expected(None, ("signature-algorithm",), 0.02, 0.6, "1.3"),
-    "again, without writing": Expected(None, (), 0.02, 0.02),
 }
 
 

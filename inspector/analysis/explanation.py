@@ -21,6 +21,7 @@ SHOWN_FIRST = 3
 SHOWN_MOST = 6
 SAME = 1.6  # confidences within this factor are called a tie
 FAMILY_NAMED = 0.5
+READ_ONLY = "again, without writing"  # name of the probe
 
 PHASES = {
     "client_flight": "in the handshake, in answer to our certificate",
@@ -73,6 +74,8 @@ def signal_words(signal: str, status: str | None = None) -> str:
 
 def outcome_words(probe: ProbeSeen) -> str:
     """A probe's outcome, as the report lists it: "accepted", "alert 48 unknown_ca", "closed..."."""
+    if probe.name == READ_ONLY and probe.signal == "silence":
+        return "no alert came"
     return signal_words(probe.signal).removeprefix("sent ")
 
 

@@ -331,8 +331,11 @@ def _read_only(run: _Run, observed: Observed) -> Probing:
     quiet = run.plan.timeouts._replace(verdict=READ_ONLY_SECONDS)
     probe = Probe("again, without writing", "nothing is sent after the handshake, to hear an alert that may have been lost",
                   lambda: run.plan._replace(name="again, without writing", application=None, timeouts=quiet))
-    observed = yield from run.probe(probe, observed)
-    heard = observed.probes[-1]
+    listened = yield from run.probe(probe, observed)
+    heard = listened.probes[-1]
+    if heard.signal == "accepted":  # nothing was asked, so nothing was accepted
+        heard = msgspec.structs.replace(heard, signal="silence")
+    observed = msgspec.structs.replace(observed, probes=(*observed.probes, heard))
     if heard.signal.startswith("alert:"):
         return msgspec.structs.replace(
             observed, signal=heard.signal, phase=heard.phase,
