@@ -17,6 +17,8 @@ from inspector.credentials.model import Credential
 
 Rule = Callable[[Case], Iterable[Found]]
 
+STRANGERS = {"self-signed", "unknown-ca", "lookalike-ca"}
+
 RULES: tuple[Rule, ...] = (
     credential_path.key_belongs,
     credential_path.signatures_hold,
@@ -64,6 +66,9 @@ def judge_credential(
         for found in rule(case):
             before = merged.get(found.id)
             merged[found.id] = before.with_more(found) if before else found
+    if merged.keys() & STRANGERS:
+        # revocation lists of the CAs that one knows are not about a certificate of somebody else
+        merged.pop("crl-unusable", None)
     findings = [
         Finding(
             id=found.id, severity=found.severity, summary=found.summary, evidence=found.evidence,

@@ -255,6 +255,8 @@ def _shrouded(bag: Bag, name: str, passphrase: bytes, mac: Mac | None, contents:
     try:
         return keys.load_encrypted(bag.value, name, contents, passphrase)
     except CredentialError as exc:
+        if exc.kind == "wrong-passphrase" and mac is None and not passphrase:
+            contents.need_passphrase(name)
         if exc.kind == "wrong-passphrase" and mac is not None:
             raise CredentialError(
                 f"the passphrase opens {name}, but not the private key in it", kind="wrong-passphrase",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from inspector.credentials import asn1, mint
 from inspector.credentials.folders import layout_of
 from inspector.credentials.load import Input, load_certificates, load_credential
+from inspector.der.reader import Reader
 from inspector.errors import CredentialError, InputError
 
 ROOT = mint.authority("Forms Root CA")
@@ -179,6 +182,24 @@ def test_pkcs12_without_a_mac_and_with_one_broken_certificate() -> None:
         pkcs12.load_key_and_certificates(data, None)
     credential = load(data)
     assert (credential.chain, credential.origin.others) == (LEAF.sent, (broken,))
+
+
+def test_pkcs12_with_the_mac_of_rfc_9579() -> None:
+    """PBMAC1: an HMAC whose key comes from PBKDF2."""
+    key = LEAF.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    bare = Reader(bare_pkcs12(certificate_bag(LEAF.cert), bag(1, key))).enter("file")
+    version, content = bare.read("version").encoded, bare.read("content").encoded
+    inner = Reader(content).enter("content")
+    inner.read("type")
+    safe = inner.enter("content", 0xA0).read("safe").contents
+    sha256 = asn1.sequence(asn1.oid("1.2.840.113549.2.9"), asn1.null())
+    derivation = asn1.sequence(asn1.octets(b"saltsalt"), asn1.integer(2048), asn1.integer(32), sha256)
+    parameters = asn1.sequence(asn1.sequence(asn1.oid("1.2.840.113549.1.5.12"), derivation), sha256)
+    mac = hmac.digest(hashlib.pbkdf2_hmac("sha256", SECRET, b"saltsalt", 2048, 32), safe, "sha256")
+    info = asn1.sequence(asn1.sequence(asn1.oid("1.2.840.113549.1.5.14"), parameters), asn1.octets(mac))
+    data = asn1.sequence(version, content, asn1.sequence(info, asn1.octets(b"unused"), asn1.integer(1)))
+    assert load(data, passphrase=secret).origin.encryption == ("MAC PBMAC1",)
+    assert kind_of(data, passphrase=lambda _: b"wrong") == "wrong-passphrase"
 
 
 def test_nested_bags_and_a_bag_that_cannot_be_read() -> None:
