@@ -19,7 +19,7 @@ EXAMPLE = "Example: mtls diagnose api.example.com --cert me.pem --key me.key"
 @click.option("--crl", "crls", metavar="FILE", type=FILE, multiple=True,
     help="Revocation list that it is believed to use. Repeatable.")
 @click.option("--no-probes", is_flag=True, help="One handshake with your own credential, nothing more.")
-@click.option("--from", "report_file", metavar="REPORT.json", type=FILE, help="Diagnose a saved report again, without network.")
+@click.option("--from", "report_file", metavar="REPORT.json", type=FILE, help="Diagnose a saved report, without network.")
 @output_options
 @run.guarded
 def command(target: str | None, **options: Any) -> int:
@@ -59,7 +59,7 @@ def _from_file(path: str) -> Any:
     except (msgspec.DecodeError, msgspec.ValidationError) as exc:
         raise InputError(f"'{path}' is not a report of mtls", hint="make one with: mtls diagnose ... --json > REPORT.json") from exc
     except ValueError as exc:
-        raise InputError(f"'{path}' carries no diagnosis", hint="make one with: mtls diagnose ... --json > REPORT.json") from exc
+        raise InputError(f"'{path}' is a report of no connection", hint="diagnose, handshake and read make such as can") from exc
 
 
 def _read(path: str) -> bytes:

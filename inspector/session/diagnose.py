@@ -15,7 +15,7 @@ from inspector.analysis import diagnosis, flights, probing
 from inspector.analysis.authority import Standing, standing
 from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.analysis.explanation import Explained, explain, outcome_words
-from inspector.analysis.findings import Cause, Evidence, Finding
+from inspector.analysis.findings import Evidence, Finding
 from inspector.analysis.observations import HELLO, Observed, ProbeSeen
 from inspector.analysis.observe import observe, phase_of_end, signal_of
 from inspector.credentials.model import Credential
@@ -428,18 +428,10 @@ def from_transcript(transcript: Transcript, credential: Credential | None = None
 
 
 def from_report(report: Report) -> Report:
-    """The same report with its diagnosis made anew from the observations that it carries. Raises ValueError where it carries
-    none.
-    """
-    part = report.diagnosis
-    carried = part.observed if isinstance(part, DiagnosisPart) else None
-    if not carried:
-        raise ValueError("no observations")
-    observed = msgspec.convert(carried, Observed)
-    findings = report.credential.findings if isinstance(report.credential, msgspec.Struct) else ()
-    return msgspec.structs.replace(report, diagnosis=diagnosis_part(explain(observed, _evidence_of(findings)), observed))
+    """The same report with its diagnosis made anew from what it carries. Raises ValueError where it is of no connection."""
+    from inspector.session.saved import observed_in
 
-
-def causes_of(report: Report) -> tuple[Cause, ...]:
-    """The causes in a report's diagnosis, most likely first."""
-    return report.diagnosis.causes if isinstance(report.diagnosis, DiagnosisPart) else ()
+    observed = observed_in(report)
+    findings = report.credential.findings if report.credential else ()
+    part = diagnosis_part(explain(observed, _evidence_of(findings)), observed)
+    return msgspec.structs.replace(report, command="diagnose", diagnosis=part)

@@ -385,11 +385,24 @@ def test_saved_report_gives_the_same_causes_again() -> None:
     assert part(again).probes == part(report).probes
 
 
-def test_report_without_observations_cannot_be_diagnosed_again() -> None:
-    with tls_server(answer=OK) as peer:
-        report = run(peer, CLIENT.credential())
-    with pytest.raises(ValueError, match="no observations"):
-        diagnose.from_report(msgspec.structs.replace(report, diagnosis=msgspec.UNSET))
+@pytest.mark.parametrize(("credential", "answer"), [
+    (EXPIRED, OK), (STRANGER, OK), (CLIENT, FORBIDDEN), (CLIENT, NGINX), (CLIENT, OK),
+])
+def test_report_of_another_command_is_diagnosed_from_its_parts(credential: mint.Minted, answer: bytes) -> None:
+    """A report of `mtls handshake` carries no observations; they are read from its messages, alerts and chains."""
+    with tls_server(answer=answer) as peer:
+        report = run(peer, credential.credential(), options=diagnose.Options(probes=False))
+    without = msgspec.structs.replace(report, command="handshake", diagnosis=msgspec.UNSET)
+    again = diagnose.from_report(msgspec.json.decode(dumps(without), type=Report))
+    assert ids(again)[:1] == ids(report)[:1]
+    assert part(again).side == part(report).side
+
+
+def test_report_of_no_connection_cannot_be_diagnosed() -> None:
+    from inspector.report.build import tool_part
+
+    with pytest.raises(ValueError, match="no connection"):
+        diagnose.from_report(Report(command="check", tool=tool_part(openssl=False)))
 
 
 def test_transcript_alone_is_enough_for_a_diagnosis() -> None:
