@@ -23,7 +23,7 @@ def command() -> None:
     """
 
 
-@command.command("add")
+@command.command("add", epilog="Example: mtls credentials add api.bank.example --cert client.pem --key client.key")
 @click.argument("host")
 @click.option("--cert", metavar="FILE", type=PATH, help="Client certificate with its chain, or a folder.")
 @click.option("--key", metavar="FILE", type=PATH, help="Its private key, where it is not in the same file.")
@@ -95,7 +95,7 @@ def _try(entry: Any, credential_source: Any) -> None:
         run.say(f"not tried: {exc.message}")
 
 
-@command.command("list")
+@command.command("list", epilog="Example: mtls credentials list")
 @JSON
 @run.guarded
 def list_(as_json: bool) -> int:
@@ -114,7 +114,7 @@ def list_(as_json: bool) -> int:
     return 0
 
 
-@command.command("remove")
+@command.command("remove", epilog="Example: mtls credentials remove bank")
 @click.argument("name")
 @run.guarded
 def remove(name: str) -> int:
@@ -127,7 +127,7 @@ def remove(name: str) -> int:
     return 0
 
 
-@command.command("explain")
+@command.command("explain", epilog="Example: mtls credentials explain https://api.bank.example/")
 @click.argument("url")
 @JSON
 @run.guarded
@@ -159,7 +159,7 @@ def explain(url: str, as_json: bool) -> int:
     return 0 if any(rule.chosen for rule in rules) else 1
 
 
-@command.command("import")
+@command.command("import", epilog="Example: mtls credentials import bruno.json")
 @click.argument("file", type=PATH)
 @click.option("--format", "format_", type=click.Choice(["postman", "insomnia", "bruno",
 "kubeconfig"]), help="Default: told by its contents.")
@@ -186,12 +186,12 @@ def import_(file: str, format_: str | None) -> int:
     return 0
 
 
-@command.group("ca")
+@command.group("ca", epilog="Example: mtls credentials ca add bank-root.pem")
 def ca() -> None:
     """CA certificates to trust beside the system's, for all hosts or for some."""
 
 
-@ca.command("add")
+@ca.command("add", epilog="Example: mtls credentials ca add bank-root.pem --host api.bank.example")
 @click.argument("file", type=PATH)
 @click.option("--name", help="What to call it. Default: the file's name.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only for these hosts. Repeatable.")
@@ -220,7 +220,7 @@ def _switch(name: str, *, on: bool) -> int:
     return 0
 
 
-@ca.command("on")
+@ca.command("on", epilog="Example: mtls credentials ca on bank-root.pem")
 @click.argument("name")
 @run.guarded
 def ca_on(name: str) -> int:
@@ -228,7 +228,7 @@ def ca_on(name: str) -> int:
     return _switch(name, on=True)
 
 
-@ca.command("off")
+@ca.command("off", epilog="Example: mtls credentials ca off bank-root.pem")
 @click.argument("name")
 @run.guarded
 def ca_off(name: str) -> int:
@@ -236,7 +236,7 @@ def ca_off(name: str) -> int:
     return _switch(name, on=False)
 
 
-@ca.command("remove")
+@ca.command("remove", epilog="Example: mtls credentials ca remove bank-root.pem")
 @click.argument("name")
 @run.guarded
 def ca_remove(name: str) -> int:
@@ -249,7 +249,7 @@ def ca_remove(name: str) -> int:
     return 0
 
 
-@ca.command("list")
+@ca.command("list", epilog="Example: mtls credentials ca list")
 @JSON
 @run.guarded
 def ca_list(as_json: bool) -> int:
