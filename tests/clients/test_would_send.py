@@ -26,6 +26,7 @@ NAMES: dict[str, tuple[bytes, ...]] = {
     "another": (OTHER.subject,),
     "none": (),
     "equal-as-text": (mint.name("Clients' Root", string="printable"),),
+    "other-case": (mint.name("CLIENTS'  root"),),
 }
 CREDENTIALS = {
     "good": mint.leaf("client", INTERMEDIATE),
