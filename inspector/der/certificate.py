@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from inspector.der import extensions as ext
+from inspector.der import extension_view as ext
 from inspector.der import reader as der
-from inspector.der.extensions import Extension, Extensions
+from inspector.der.extension_view import Extension, Extensions
 from inspector.der.names import comparison_key, encoding_faults, rfc4514
 from inspector.der.oids import CURVES, HASHES, KEY_BITS, KEYS, SIGNATURES
 from inspector.der.reader import DerError, Element, Reader, context
