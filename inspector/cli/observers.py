@@ -57,6 +57,16 @@ def _key_logs(output: Output, stack: ExitStack) -> Iterator[Any]:
         yield KeyLog(stack.enter_context(open_private(path, append=True, tighten=False)))
 
 
+# commands whose answer comes at the end: others write to the terminal while they run
+WITH_PROGRESS = frozenset({"handshake", "diagnose", "check"})
+
+
+def _shows_progress(output: Output) -> bool:
+    context = click.get_current_context(silent=True)
+    named = context is not None and context.info_name in WITH_PROGRESS
+    return named and sys.stderr.isatty() and sys.stdout.isatty() and not output.json and not output.quiet
+
+
 @contextmanager
 def watching(output: Output) -> Iterator[tuple[Any, ...]]:
     """The observers that ``output`` and the environment ask for, closed at the end."""
@@ -66,7 +76,7 @@ def watching(output: Output) -> Iterator[tuple[Any, ...]]:
             from inspector.capture.writer import PcapngWriter
 
             watchers.append(PcapngWriter(stack.enter_context(open_private(output.pcapng, append=False))))
-        if sys.stderr.isatty() and sys.stdout.isatty() and not output.json and not output.quiet:
+        if _shows_progress(output):
             from inspector.cli.progress import Progress
 
             watchers.append(stack.enter_context(Progress(sys.stderr)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,37 +27,51 @@ DOING = {
 
 
 class Progress:
-    """A context manager and an observer."""
+    """A context manager and an observer. A timer shows the line where nothing happens for a while; events then keep it true."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._started = time.monotonic()
-        self._shown = False
+        self._lock = threading.Lock()
+        self._doing = ""
+        self._late = self._over = self._shown = False
+        self._timer = threading.Timer(QUIET_SECONDS, self._show_what_takes_so_long)
+        self._timer.daemon = True
 
     def __enter__(self) -> Self:
+        self._timer.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._wipe()
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            self._write("")
 
-    def _wipe(self) -> None:
-        if self._shown:
+    def _show_what_takes_so_long(self) -> None:
+        with self._lock:
+            self._late = True
+            self._write(self._doing)
+
+    def _write(self, doing: str) -> None:
+        """Put ``doing`` on the line; nothing wipes it."""
+        if doing and not self._over:
+            self._stream.write(f"{WIPE}{doing}...")
+        elif self._shown:
             self._stream.write(WIPE)
-            self._stream.flush()
-            self._shown = False
+        self._stream.flush()
+        self._shown = bool(doing) and not self._over
 
     def on_event(self, transcript: Transcript, event: Event) -> None:
-        if not isinstance(event, (PhaseEntered, Connected)) or time.monotonic() - self._started < QUIET_SECONDS:
+        if not isinstance(event, (PhaseEntered, Connected)):
             return
         doing = DOING.get(transcript.phase)
-        if doing:
-            name = getattr(transcript.plan, "name", "handshake")
-            self._stream.write(f"{WIPE}{name}: {doing}...")
-            self._stream.flush()
-            self._shown = True
+        with self._lock:
+            self._doing = f"{getattr(transcript.plan, 'name', 'handshake')}: {doing}" if doing else ""
+            if self._late:
+                self._write(self._doing)
 
     def on_bytes(self, transcript: Transcript, side: Side, data: bytes, at: float) -> None:
         pass
 
-    def on_closed(self, transcript: Transcript) -> None:  # noqa: ARG002 - every observer is called so
-        self._wipe()
+    def on_closed(self, transcript: Transcript) -> None:
+        pass

@@ -68,8 +68,9 @@ def output_from(options: dict[str, Any]) -> Output:
 
 
 def say(text: str) -> None:
-    """A line of progress on stderr."""
-    click.echo(text, err=True)
+    """A line on stderr; on a terminal it takes the place of the line that says what is going on."""
+    wipe = "\r\x1b[K" if sys.stderr.isatty() else ""
+    click.echo(wipe + text, err=True)
 
 
 def tell_error(message: str, hint: str = "") -> None:
