@@ -189,8 +189,8 @@ def judge(
 ) -> Verification:
     """Explain a server's certificates as of ``now``.
 
-    ``errors``, ``path``, ``trusted`` and ``host_matches`` are OpenSSL's findings. ``anchors`` are the roots for the second
-    opinion; without any, the root of OpenSSL's own path stands in. Never raises.
+    ``errors``, ``path``, ``trusted`` and ``host_matches`` are OpenSSL's findings. ``anchors`` are roots for the second opinion, beside
+    the one that OpenSSL's path ends in. Never raises.
     """
     shape = chains.shape_of(delivered.chain, path)
     explained = explain_errors(errors)
@@ -218,7 +218,7 @@ def _second(
 ) -> str | None:
     if trusted is None:
         return None
-    roots = anchors or (path[-1:] if trusted else ())
+    roots = tuple(dict.fromkeys((*anchors, *(path[-1:] if trusted else ()))))
     return second_opinion.compare(trusted and host_matches is not False, second_opinion.ask(chain, roots, name, now))
 
 
@@ -271,5 +271,5 @@ def of_transcript(transcript: Transcript, now: float) -> Verification | None:
         delivered, now=now, errors=transcript.all(ev.CertificateError),
         path=judged.path if judged else (), trusted=judged.trusted if judged else None,
         host_matches=judged.host_matches if judged else None, name=plan.verify_name if plan else None,
-        anchors=() if plan is None or plan.trust.system_file or plan.trust.system_dir else plan.trust.anchors,
+        anchors=plan.trust.anchors if plan else (),
     )
