@@ -35,7 +35,7 @@ def _error_of(transcript: Transcript) -> NetworkError | None:
             return None
         return NetworkError(kind="timeout", detail=ended.detail or ended.how) if ended is not None else None
     alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
-    if alien is not None:
+    if alien is not None and not spoke_tls(transcript):  # MariaDB sends an error in the clear after its alert
         return NetworkError(kind="not-tls", detail=alien.reason)
     if ended is None or spoke_tls(transcript) or ended.how in ("interrupted", "done"):
         return None
