@@ -189,8 +189,8 @@ def judge(
 ) -> Verification:
     """Explain a server's certificates as of ``now``.
 
-    ``errors``, ``path``, ``trusted`` and ``host_matches`` are OpenSSL's findings. ``anchors`` are roots for the second opinion, beside
-    the one that OpenSSL's path ends in. Never raises.
+    ``errors``, ``path``, ``trusted`` and ``host_matches`` are OpenSSL's findings. ``anchors`` are roots for the second opinion,
+    beside the one that OpenSSL's path ends in. Never raises.
     """
     shape = chains.shape_of(delivered.chain, path)
     explained = explain_errors(errors)
