@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from inspector.credentials.load import Input
 from inspector.errors import CredentialError, UsageError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from inspector.credentials.contents import Contents
+    from inspector.credentials.load import Input
     from inspector.credentials.model import Credential
     from inspector.store.rules import StoredCredential
     from inspector.target import Target
@@ -72,6 +72,8 @@ def contents_of(paths: list[str], passphrase: Passphrase) -> Contents:
 
 def read_input(paths: list[str]) -> Input:
     """The bytes of the files; of a folder, those that its layout names. Raises CredentialError."""
+    from inspector.credentials.load import Input
+
     files: list[str] = []
     authorities: list[str] = []
     format_: str | None = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inspector.credentials.pbe import Budget
 from inspector.errors import CredentialError
+
+if TYPE_CHECKING:
+    from inspector.credentials.pbe import Budget
 
 # certificates in one credential; the largest bundles of authorities in use have about 400
 MAX_CERTIFICATES = 2000
@@ -53,11 +56,17 @@ class Contents:
         self.notes: list[str] = []
         self.modes: tuple[int, ...] = ()
         self.also: list[str] = []  # other things found, in words: "a certificate request"
-        self.budget = Budget()
         self.read_beside = read_beside
         self.ask_first = ask_first
         self._ask = passphrase
         self._answers: dict[str, bytes | None] = {}
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What may be spent on key derivation, for all files together."""
+        from inspector.credentials.pbe import Budget
+
+        return Budget()
 
     def passphrase(self, label: str) -> bytes | None:
         """The passphrase for what ``label`` names, None where there is none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inspector.credentials import asn1, pbe
+from inspector.credentials import asn1
 from inspector.credentials.contents import Contents, damaged, wrong_passphrase
 from inspector.der.reader import INTEGER, OCTET_STRING, OID, SEQUENCE, DerError, Reader, read_integer, read_oid
 from inspector.errors import CredentialError
+
+if TYPE_CHECKING:
+    from inspector.credentials.pbe import Algorithm
 
 RSASSA_PSS = "1.2.840.113549.1.1.10"
 # PKCS#8 algorithms that TLS can sign with here
@@ -47,7 +50,7 @@ def is_encrypted_pkcs8(der: bytes) -> bool:
     """True for an EncryptedPrivateKeyInfo, whatever its algorithm."""
     try:
         inner = Reader(der).enter("encrypted private key")
-        pbe.read_algorithm(inner, "encryption")
+        read_oid(inner.enter("encryption").read("encryption", OID))
         inner.read("data", OCTET_STRING)
     except DerError:
         return False
@@ -98,6 +101,8 @@ def load_encrypted(der: bytes, label: str, contents: Contents, passphrase: bytes
 
     Raises CredentialError: unsupported encryption or key, wrong passphrase, too expensive, damaged.
     """
+    from inspector.credentials import pbe
+
     try:
         inner = Reader(der).enter("encrypted private key", SEQUENCE)
         algorithm = pbe.read_algorithm(inner, "encryption")
@@ -115,8 +120,10 @@ def load_encrypted(der: bytes, label: str, contents: Contents, passphrase: bytes
     return load_plain(plain, label)
 
 
-def check_supported(algorithm: pbe.Algorithm) -> None:
+def check_supported(algorithm: Algorithm) -> None:
     """Refuse what cannot be undone before anybody is asked for a passphrase. Raises CredentialError."""
+    from inspector.credentials import pbe
+
     if algorithm.oid == pbe.PBES2:
         inner = Reader(algorithm.parameters).enter("PBES2 parameters")
         derivation, scheme = pbe.read_algorithm(inner, "key derivation"), pbe.read_algorithm(inner, "encryption scheme")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from inspector.credentials import keys, pem, pkcs7, pkcs12
+from inspector.credentials import keys, pem, pkcs7
 from inspector.credentials.contents import Contents, FoundCertificate, FoundKey, damaged
 from inspector.credentials.model import Credential, Origin
 from inspector.der.certificate import parse
@@ -64,22 +64,25 @@ def load_credential(
 
 def load_certificates(name: str, data: bytes) -> tuple[bytes, ...]:
     """The certificates of a CA file (DER): PEM, DER, PKCS#7. Raises InputError where it holds none."""
-    found: tuple[bytes, ...] = ()
-    if pem.is_pem(data):
-        found = pem.certificates(data)
-        for block in pem.blocks(data):
-            if block.label in {"PKCS7", "CMS"} and block.der and pkcs7.is_pkcs7(block.der):
-                found += pkcs7.certificates(block.der)
-    elif is_certificate(data):
-        found = (data,)
-    elif pkcs7.is_pkcs7(data):
-        found = pkcs7.certificates(data)
+    try:
+        found = _certificates_only(data)
+    except DerError as exc:
+        raise InputError(f"'{name}' is damaged: {exc}", kind="no-certificate", hint="copy or export it again") from exc
     if not found:
         hint = "PEM, DER and PKCS#7 are understood"
-        if pkcs12.is_pkcs12(data):
+        if _is_pkcs12(data):
             hint = "it looks like PKCS#12; take its certificates out first"
         raise InputError(f"'{name}' holds no certificate", kind="no-certificate", hint=hint)
     return found
+
+
+def _certificates_only(data: bytes) -> tuple[bytes, ...]:
+    if pem.is_pem(data):
+        messages = [block.der for block in pem.blocks(data) if block.label in {"PKCS7", "CMS"} and block.der]
+        return pem.certificates(data) + tuple(der for message in messages for der in pkcs7.certificates(message))
+    if is_certificate(data):
+        return (data,)
+    return pkcs7.certificates(data) if pkcs7.is_pkcs7(data) else ()
 
 
 def is_certificate(der: bytes) -> bool:
@@ -174,6 +177,18 @@ def _read_kubernetes(name: str, data: bytes, contents: Contents) -> None:
     contents.formats[-1] = kubernetes.read(name, data, contents)
 
 
+def _read_pkcs12(name: str, data: bytes, contents: Contents) -> None:
+    from inspector.credentials import pkcs12
+
+    pkcs12.read(name, data, contents)
+
+
+def _is_pkcs12(data: bytes) -> bool:
+    from inspector.credentials import pkcs12
+
+    return data[:1] == b"\x30" and pkcs12.is_pkcs12(data)
+
+
 def _is_kubernetes(data: bytes) -> bool:
     return b"apiVersion" in data and b"kind" in data
 
@@ -184,7 +199,7 @@ FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[str, bytes, Content
     ("jceks", lambda data: data[:4] == JCEKS_MAGIC, _read_keystore),
     ("kubernetes", _is_kubernetes, _read_kubernetes),
     ("pem", pem.is_pem, pem.read),
-    ("pkcs12", pkcs12.is_pkcs12, pkcs12.read),
+    ("pkcs12", _is_pkcs12, _read_pkcs12),
     ("der", lambda data: data[:1] == b"\x30", _read_der),
 )
 

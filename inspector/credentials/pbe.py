@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from typing import Any, NamedTuple
 
-from inspector.credentials.rc2 import decrypt_cbc as rc2_decrypt
 from inspector.der.reader import INTEGER, OCTET_STRING, OID, SEQUENCE, DerError, Reader, read_integer, read_oid
 from inspector.errors import CredentialError
 
@@ -279,11 +278,17 @@ def _decrypt(cipher: str, key: bytes, initial: bytes, data: bytes, rc2_bits: int
     block = 16 if cipher == "aes" else 8
     if not data or len(data) % block or len(initial) != block:
         raise DerError("encrypted data", 0, f"{len(data)} bytes are no whole number of blocks")
-    plain = rc2_decrypt(key, rc2_bits, initial, data) if cipher == "rc2" else _block(cipher, key, initial, data)
+    plain = _rc2(key, rc2_bits, initial, data) if cipher == "rc2" else _block(cipher, key, initial, data)
     padding = plain[-1]
     if not 1 <= padding <= block or plain[-padding:] != bytes((padding,)) * padding:
         raise WrongPassphrase
     return plain[:-padding]
+
+
+def _rc2(key: bytes, effective_bits: int, initial: bytes, data: bytes) -> bytes:
+    from inspector.credentials.rc2 import decrypt_cbc
+
+    return decrypt_cbc(key, effective_bits, initial, data)
 
 
 def _block(cipher: str, key: bytes, initial: bytes, data: bytes) -> bytes:
