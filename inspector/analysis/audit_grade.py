@@ -67,7 +67,7 @@ def enforcement(checks: Iterable[CheckResult], good_accepted: bool | None) -> En
     by_id = {check.id: check for check in checks}
     if any(_open(by_id.get(name)) and by_id[name].confidence != "handshake only" for name in NOBODY_ASKED):
         return "NOT_ENFORCED"
-    if any(_open(by_id.get(name)) for name in BYPASSES):
+    if any(_open(by_id.get(name)) and (name != "ENF-RESUME-STALE" or by_id[name].confidence == "confirmed") for name in BYPASSES):
         return "BYPASSABLE"
     base = [by_id.get("ENF-NONE"), by_id.get("TRUST-ANY")]
     if all(check is not None and check.status == "pass" for check in base) and good_accepted is not False:

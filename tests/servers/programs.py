@@ -105,7 +105,7 @@ class Running:
         self.process.wait(timeout=5)
 
 
-NGINX_VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3", "both": "TLSv1.2 TLSv1.3"}
+NGINX_VERSIONS = {"old": "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", "1.2": "TLSv1.2", "1.3": "TLSv1.3", "both": "TLSv1.2 TLSv1.3"}
 APACHE_VERSIONS = {"1.2": "+TLSv1.2", "1.3": "+TLSv1.3", "both": "+TLSv1.2 +TLSv1.3"}
 LOW_HIGH = {"1.2": ("1.2", "1.2"), "1.3": ("1.3", "1.3"), "both": ("1.2", "1.3")}
 OPENSSL_FLAGS = {"1.2": ["-tls1_2"], "1.3": ["-tls1_3"], "both": []}

@@ -10,7 +10,8 @@ from inspector.plan import Pause, Session
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Probing, Shape
 from inspector.trace import events as ev
 from inspector.wire.events import Side
-from inspector.wire.registry import HandshakeType
+from inspector.wire.extensions import find
+from inspector.wire.registry import ExtensionType, HandshakeType
 
 DAY, HOUR = 86400, 3600
 SHORT_LIFE = 4.0  # seconds that a certificate lives which is made to expire
@@ -256,6 +257,8 @@ def _early_probe(audit: Auditor, session: Session | None) -> Probing:
     return (yield from audit.send(plan, audit.words(shape) + ", as early data", audit.good_print(audit.path)))
 
 
-def _early_limit(outcome: Outcome) -> int | None:
+def _early_limit(outcome: Outcome) -> int:
+    """The most bytes of early data that a ticket of this connection allows (RFC 8446, Section 4.6.1)."""
     sent = outcome.transcript.messages(HandshakeType.NEW_SESSION_TICKET, Side.SERVER) if outcome.transcript is not None else []
-    return max((getattr(m.value, "max_early_data_size", 0) or 0 for m in sent), default=0)
+    limits = [find(m.value.extensions, ExtensionType.EARLY_DATA) for m in sent if hasattr(m.value, "extensions")]
+    return max((limit for limit in limits if isinstance(limit, int)), default=0)

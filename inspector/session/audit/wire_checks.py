@@ -27,14 +27,20 @@ VERSION_NAMES = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLS 1.0", 0x0302: "T
 OLD_VERSIONS = (0x0301, 0x0302, 0x0300, 0x0002)
 
 
+def _requests(audit: Auditor) -> list[Any]:
+    """All CertificateRequests that were seen and could be read, parsed: TLS 1.2 and 1.3 may ask differently."""
+    return [
+        message.value
+        for outcome in audit.outcomes
+        if outcome.transcript is not None
+        for message in outcome.transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
+        if hasattr(message.value, "authorities")
+    ]
+
+
 def _request(audit: Auditor) -> Any:
-    """The first CertificateRequest that was seen, parsed."""
-    for outcome in audit.outcomes:
-        if outcome.transcript is not None:
-            for message in outcome.transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER):
-                if hasattr(message.value, "authorities"):
-                    return message.value
-    return None
+    """The CertificateRequest with the longest list of names, or None."""
+    return max(_requests(audit), key=lambda request: request.authorities_bytes, default=None)
 
 
 def ca_list(audit: Auditor) -> Checking:
@@ -97,7 +103,7 @@ def signature_schemes(audit: Auditor) -> Checking:
     request = _request(audit)
     if request is None:
         return audit.result("REQ-SIGALGS", "undecided", "the request could not be read")
-    schemes = [int(scheme) for scheme in request.signature_schemes]
+    schemes = list(dict.fromkeys(int(scheme) for seen in _requests(audit) for scheme in seen.signature_schemes))
     if not schemes:
         return audit.result("REQ-SIGALGS", "undecided", "the request names no signature algorithms (TLS 1.1 or older)")
     labels = [SignatureScheme(code).label for code in schemes if code >> 8 in OLD_HASHES and code >> 8 <= 6]

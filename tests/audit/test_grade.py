@@ -1,0 +1,94 @@
+"""The verdict and the grade, from hand-made check results: two axes, never averaged, and not tested is never passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inspector.analysis.audit_grade import at_least, enforcement, grade
+from inspector.analysis.audit_reference import NEEDS, TABLE, remedy
+from inspector.analysis.findings import CheckResult
+from inspector.session.audit import table
+
+
+def checks(**changes: Any) -> list[CheckResult]:
+    """All checks passed, but for those named (with ``_`` for ``-``): (status, severity, confidence)."""
+    found = []
+    for row in TABLE:
+        status, severity, confidence = changes.get(row.id.replace("-", "_"), ("pass", row.severity, None))
+        found.append(CheckResult(id=row.id, status=status, severity=severity, confidence=confidence, summary="x"))
+    return found
+
+
+def graded(found: list[CheckResult], **how: Any) -> str:
+    return grade(found, **{"with_credential": True, "ticket_lifetime": 300, "early_data": False, **how})[0]
+
+
+FINDING = "finding"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "ENFORCED"),
+        ({"ENF_NONE": (FINDING, "critical", "confirmed")}, "NOT_ENFORCED"),
+        ({"ENF_NONE": (FINDING, "critical", "likely")}, "NOT_ENFORCED"),
+        ({"TRUST_ANY": (FINDING, "critical", "confirmed")}, "NOT_ENFORCED"),
+        ({"HTTP_SPOOF": (FINDING, "critical", "confirmed")}, "BYPASSABLE"),
+        ({"TRUST_EXPIRED": (FINDING, "high", "confirmed")}, "BYPASSABLE"),
+        ({"ENF_LATE": (FINDING, "medium", "confirmed")}, "ENFORCED"),
+        ({"PROTO_VERSION": (FINDING, "high", "confirmed")}, "ENFORCED"),
+        ({"ENF_NONE": ("undecided", "critical", None)}, "NOT_DETERMINED"),
+        ({"TRUST_ANY": ("not_run", "critical", None)}, "NOT_DETERMINED"),
+    ],
+)
+def test_enforcement_follows_from_the_findings_that_let_somebody_in(changes: Any, expected: str) -> None:
+    assert enforcement(checks(**changes), True) == expected
+
+
+def test_a_server_that_refuses_even_the_good_credential_is_not_called_enforced() -> None:
+    assert enforcement(checks(), False) == "NOT_DETERMINED"
+
+
+@pytest.mark.parametrize(
+    ("changes", "how", "expected"),
+    [
+        ({}, {}, "A+"),
+        ({"TRUST_REVOKED": ("not_run", "high", None)}, {}, "A"),
+        ({}, {"ticket_lifetime": 7200}, "A"),
+        ({}, {"early_data": True}, "A"),
+        ({}, {"with_credential": False}, "B"),
+        ({"ENF_HOST": ("not_run", "critical", None)}, {}, "B"),
+        ({"PROTO_CIPHERS": (FINDING, "low", "confirmed")}, {}, "B"),
+        ({"REQ_MATCH": (FINDING, "medium", "confirmed")}, {}, "B"),
+        ({"PROTO_VERSION": (FINDING, "high", "confirmed")}, {}, "C"),
+        ({"ENF_SNI": (FINDING, "critical", "likely")}, {}, "C"),
+        ({"TRUST_REVOKED": (FINDING, "high", "confirmed")}, {}, "D"),
+        ({"ENF_NONE": (FINDING, "critical", "confirmed")}, {}, "F"),
+    ],
+)
+def test_grade_is_that_of_the_worst_finding_capped_by_what_was_not_tested(changes: Any, how: Any, expected: str) -> None:
+    assert graded(checks(**changes), **how) == expected
+
+
+def test_a_waived_finding_does_not_count_for_the_grade_and_still_for_enforcement() -> None:
+    found = [
+        CheckResult(id=c.id, status=c.status, severity=c.severity, confidence=c.confidence, summary="x", waived="agreed")
+        if c.id == "TRUST-REVOKED"
+        else c
+        for c in checks(TRUST_REVOKED=(FINDING, "high", "confirmed"))
+    ]
+    assert (graded(found), enforcement(found, True)) == ("A", "BYPASSABLE")
+
+
+def test_every_check_has_a_row_a_function_known_needs_and_a_remedy() -> None:
+    assert {row.id for row in TABLE} == set(table.CHECKS)
+    assert len(TABLE) == 34
+    assert {need for row in TABLE for need in row.needs} <= set(NEEDS)
+    assert set(NEEDS) == set(table.NEEDS)
+    assert [row.id for row in TABLE if not remedy(row.id, "nobody")] == []
+
+
+def test_severities_are_ordered() -> None:
+    assert [at_least(one, "medium") for one in ("info", "low", "medium", "high", "critical")] == [False, False, True, True, True]
