@@ -72,7 +72,11 @@ class HandshakeConnection(Speaking):
                 yield from self.handshake()
             except TooLarge as exc:
                 yield from self.read_rest(exc)
-            yield from self.verdict()
+            try:
+                yield from self.verdict()
+            except Over:
+                self.last_words()
+                raise
             yield from self.application()
         finally:
             self.part()
@@ -233,7 +237,6 @@ class HandshakeConnection(Speaking):
 
     def verdict(self) -> Steps:
         """Listen. A ticket shortens the wait, application data ends it, a refusal or a close ends everything (Over)."""
-        began = self.loop.now()
         ticket = self._ticket
         if self.plan.listen_first or self.plan.application is None:
             until = self.deadlines.after(self.window())
@@ -249,9 +252,9 @@ class HandshakeConnection(Speaking):
                 if self._ticket and not ticket:
                     ticket = True
                     until = min(until, self.deadlines.after(GRACE + self.round_trip))
-        self.record.enter(Happening.VERDICT_OVER)
-        if self.loop.now() >= self.deadlines.total and self.loop.now() > began:
+        if self.loop.now() >= self.deadlines.total:
             raise Over("client", "deadline", "the time for all of it is over")
+        self.record.enter(Happening.VERDICT_OVER)
 
     def application(self) -> Steps:
         """The gate, then the application's conversation."""
@@ -268,6 +271,15 @@ class HandshakeConnection(Speaking):
             yield from self.speak(conversation)
         finally:
             record.note(ApplicationResult(record.at, conversation.result))
+
+    def last_words(self) -> None:
+        """A server that speaks and closes before we said anything (a refusal, an answer to early data) is heard all the same."""
+        if self._plaintext and self.plan.application is not None:
+            done = self.transcript.last(HandshakeDone)
+            conversation = self.plan.application(Channel(self.engine.alpn, done.protocol if done else None))
+            self.hand_over(conversation)
+            conversation.receive_eof()
+            self.record.note(ApplicationResult(self.record.at, conversation.result))
 
     def part(self) -> None:
         """Say close_notify where that is possible, and keep the session."""

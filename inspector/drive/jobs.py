@@ -106,6 +106,9 @@ class _Runner(Generic[R]):
         """Give every live job what there is so far, and take what it returns."""
         results = list(self.finished)
         for running in list(self._live.values()):
+            for transcript in running.transcripts:
+                if transcript.last(Ended) is None:
+                    transcript.append(Ended(0.0, "client", "interrupted", transcript.phase))
             try:
                 answer = running.answer() if running.transcripts else None
                 wanted = running.job.send(answer)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple
 
@@ -39,11 +40,12 @@ class Stop(Exception):
 
 
 class _Task:
-    __slots__ = ("finished", "registered", "serial", "steps")
+    __slots__ = ("finished", "registered", "serial", "sockets", "steps")
 
     def __init__(self, steps: Steps, finished: Callable[[], None]) -> None:
         self.steps = steps
         self.finished = finished
+        self.sockets: tuple[tuple[Any, int], ...] = ()  # of the last wait
         self.registered: dict[int, tuple[Any, int]] = {}
         self.serial = 0  # counts resumptions: a timer of an earlier wait is void
 
@@ -59,14 +61,15 @@ class Loop:
         self._count = 0
         self._tasks: set[_Task] = set()
         self._owners: dict[int, _Task] = {}
+        self._begun: deque[_Task] = deque()  # tasks that have not taken their first step
 
     now = staticmethod(time.monotonic)
 
     def spawn(self, steps: Steps, finished: Callable[[], None]) -> None:
-        """Run a task; ``finished`` is called when it is over."""
+        """Run a task from the next turn on; ``finished`` is called when it is over."""
         task = _Task(steps, finished)
         self._tasks.add(task)
-        self._resume(task, None)
+        self._begun.append(task)
 
     def close(self, sock: Any) -> None:
         """Forget a socket and close it."""
@@ -74,6 +77,7 @@ class Loop:
         owner = self._owners.pop(fd, None)
         if owner is not None:
             owner.registered.pop(fd, None)
+            owner.sockets = ()
             self._selector.unregister(fd)
         sock.close()
 
@@ -93,10 +97,15 @@ class Loop:
             except (Stop, StopIteration):
                 pass
         self._tasks.clear()
+        self._begun.clear()
 
     def turn(self) -> None:
         """Wait for the next thing to happen, and resume whom it concerns."""
-        events = self._selector.select(self._timeout())
+        begun = len(self._begun)
+        for _ in range(begun):
+            self._resume(self._begun.popleft(), None)
+        # nothing may be left to wait for after first steps: look, do not wait; the caller decides whether to call again
+        events = self._selector.select(0.0 if begun else self._timeout())
         ready: dict[_Task, Ready] = {}
         for key, mask in events:
             task = self._owners.get(key.fd)
@@ -136,6 +145,9 @@ class Loop:
 
     def _arm(self, task: _Task, sockets: tuple[tuple[Any, int], ...]) -> None:
         """Register what the task waits for; what stays the same costs nothing."""
+        if sockets == task.sockets:
+            return
+        task.sockets = sockets
         wanted = {sock.fileno(): (sock, mask) for sock, mask in sockets}
         for fd in [fd for fd in task.registered if fd not in wanted]:
             self._selector.unregister(fd)

@@ -13,6 +13,7 @@ import pytest
 from inspector import drive
 from inspector.errors import CredentialError
 from inspector.plan import Pause
+from inspector.target import Target
 from inspector.trace.events import Ended, Event
 from inspector.trace.transcript import Transcript
 from inspector.wire.events import Side
@@ -54,6 +55,17 @@ def test_a_step_of_no_plans_is_answered_by_no_transcripts() -> None:
         return (yield ())
 
     assert () == drive.run(job())
+
+
+def test_a_thousand_plans_that_fail_at_once_do_not_pile_up() -> None:
+    def job() -> Job:
+        plan = plan_for(Target("", 443, unix_path="/nonexistent/socket"))
+        ends = set()
+        for _ in range(1000):
+            ends.add(end_of((yield plan)))
+        return ends
+
+    assert {("network", "refused", "connect")} == drive.run(job())
 
 
 def test_a_job_without_steps_returns_its_value() -> None:
