@@ -183,7 +183,8 @@ def _by_sizes(seen: Flights) -> Judgement | None:
     reading = encrypted.read(seen.transcript)
     if reading is None:
         return None
-    return Judgement(reading.verdict, reading.rests_on, reading.confidence, reading.rejected_by)
+    sure = f"{reading.rests_on} ({reading.confidence:.0%} sure)"
+    return Judgement(reading.verdict, sure, reading.confidence, reading.rejected_by)
 
 
 def _by_positive_sign(seen: Flights) -> Judgement | None:

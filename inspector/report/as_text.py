@@ -172,7 +172,7 @@ def _credential(page: Page, report: Report, verbose: bool, _: bool) -> None:
         return
     shown = [finding for finding in part.findings if verbose or finding.severity != "info"]
     if report.client_auth is UNSET or not report.client_auth.sent or shown:
-        page.heading("Your credential")
+        page.heading("Your credential" if report.capture is UNSET else "The client's credential")
         _pair(page, "source", part.source)
         if part.chain:
             _pair(page, "subject", part.chain[0].subject)
@@ -197,6 +197,24 @@ def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
                 _pair(page, "tried", f"{attempt.address} port {attempt.port}: {attempt.error}")
 
 
+def _capture(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:
+    """Where in the capture this is, and what the capture lacks."""
+    part = report.capture
+    if part is UNSET:
+        return
+    page.heading("Capture")
+    ends = [f"[{end.host}]:{end.port}" if ":" in end.host else f"{end.host}:{end.port}" for end in (part.client, part.server)]
+    _pair(page, "stream", f"{part.stream}: client {ends[0]}, server {ends[1]}")
+    network = report.network
+    if network is not UNSET and network.ended_by:
+        _pair(page, "ended", f"first by the {network.ended_by} ({network.ended_how})")
+    verified = report.verification.verified_at if report.verification is not UNSET else None
+    if verified:
+        _pair(page, "verified", f"as of {verified}, the time of the capture")
+    for note in part.notes:
+        _pair(page, "note", note, style="warn")
+
+
 def _next_step(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:
     """Where to go from a rejection that nobody has explained yet."""
     if report.command == "handshake" and report.client_auth is not UNSET and report.client_auth.verdict == "rejected":
@@ -206,5 +224,5 @@ def _next_step(page: Page, report: Report, _verbose: bool, _explain: bool) -> No
 
 Section = Callable[[Page, Report, bool, bool], None]
 SECTIONS: tuple[Section, ...] = (
-    _diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection, _next_step,
+    _diagnosis, _steps, _server_chain, _verification, _client_auth, _credential, _connection, _capture, _next_step,
 )

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from msgspec import UNSET
 
-from inspector.report.model import Report
+from inspector.report.model import AlertPart, Report
 
 
 class ExitCode(IntEnum):
@@ -29,6 +29,9 @@ PRECEDENCE = (
     ExitCode.UNUSABLE, ExitCode.NO_TALK, ExitCode.NO, ExitCode.UNDECIDED, ExitCode.YES,
 )
 
+# alerts of an orderly end (RFC 8446, Section 6.1): close_notify, user_canceled
+ORDERLY = (0, 90)
+
 OF_VERDICT = {
     "accepted": ExitCode.YES,
     "not_requested": ExitCode.YES,
@@ -46,11 +49,24 @@ OF_ERROR = {
 
 
 def rejected_server(report: Report) -> bool:
-    """True where it was our side that ended it, because the server's chain or name did not hold."""
+    """True where it was our side that ended it, because the server's chain or name did not hold.
+
+    In a capture the client judged by its own trust, which nobody here knows: only its alert says that it refused.
+    """
     verification, auth = report.verification, report.client_auth
+    if report.capture is not UNSET:
+        return auth is not UNSET and auth.verdict == "undecided" and _client_alert(report) is not None
     if verification is UNSET or auth is UNSET or auth.verdict != "undecided":
         return False
     return verification.trusted is False or verification.host_matches is False
+
+
+def _client_alert(report: Report) -> AlertPart | None:
+    """The client's alert that ended a captured connection."""
+    alerts = report.handshake.alerts if report.handshake is not UNSET else ()
+    return next(
+        (a for a in alerts if a.sender == "client" and a.code not in (None, *ORDERLY) and a.level != "warning"), None,
+    )
 
 
 def exit_code(report: Report) -> ExitCode:
@@ -79,14 +95,19 @@ def where(report: Report) -> str:
 
 
 def _ours(report: Report) -> str:
-    auth = report.client_auth
+    auth, captured = report.client_auth, report.capture is not UNSET
     if auth is UNSET or not auth.sent_chain:
-        return "you without a certificate"
-    return f"your certificate {auth.sent_chain[0].subject}"
+        unread = captured and auth is not UNSET and auth.sent is None
+        return "the client" if unread else f"{'the client' if captured else 'you'} without a certificate"
+    whose = "the client's" if captured else "your"
+    return f"{whose} certificate {auth.sent_chain[0].subject}"
 
 
 def _why_we_refused(report: Report) -> str:
     verification = report.verification
+    alert = _client_alert(report)
+    if report.capture is not UNSET and alert is not None:
+        return f"the client refused {where(report)} with alert {alert.code} {alert.name}"
     assert verification is not UNSET
     faults = [error.summary or error.name for error in verification.errors if error.summary or error.name]
     if verification.host_matches is False and not faults:
@@ -136,10 +157,11 @@ def headline(report: Report) -> tuple[str, str, str]:
     auth = report.client_auth
     if auth is UNSET:
         return _without_tls(report)
+    us = "YOU" if report.capture is UNSET else "CLIENT"
     if rejected_server(report):
-        return "YOU REJECTED THE SERVER", _why_we_refused(report), "bad"
+        return f"{us} REJECTED THE SERVER", _why_we_refused(report), "bad"
     if auth.verdict == "rejected":
-        return "SERVER REJECTED YOU", _rejection(report), "bad"
+        return f"SERVER REJECTED {us}", _rejection(report), "bad"
     if auth.verdict == "accepted":
         asked = f"{where(report)} asked{_late(report)} for a client certificate"
         return "ACCEPTED", f"{asked} and accepted {_ours(report)}: {auth.rests_on}", "good"
