@@ -167,13 +167,20 @@ def _catch_sigterm() -> None:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
+def _command_name(context: click.Context) -> str:
+    """The command directly below ``mtls``: "credentials" for ``mtls credentials ca add``."""
+    while context.parent is not None and context.parent.parent is not None:
+        context = context.parent
+    return context.info_name or "mtls"
+
+
 def guarded(function: C) -> C:
     """A command's function that returns an exit code: maps errors, interrupts and bugs to messages, JSON documents and codes."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         context = click.get_current_context()
-        command, output = context.info_name or "mtls", output_from(kwargs)
+        command, output = _command_name(context), output_from(kwargs)
         _catch_sigterm()
         try:
             code = function(*args, **kwargs) or 0
@@ -198,14 +205,17 @@ def guarded(function: C) -> C:
     return run  # type: ignore[return-value]
 
 
-def interrupted_report(report: Any, interrupt: KeyboardInterrupt) -> Any:
-    """The report so far, with the error that says why it is not complete."""
+def interrupted_report(result: Any, interrupt: KeyboardInterrupt) -> Any:
+    """The report so far, with the error that says why it is not complete. What is no report has a field for the word."""
     import msgspec
 
     from inspector.report.model import ReportError
 
     terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
     kind = "terminated" if terminated else "interrupted"
+    if not isinstance(result, msgspec.Struct):
+        return result._replace(interrupted=kind)
+    report = result
     return msgspec.structs.replace(report, error=ReportError(kind=kind, message=f"{kind}: this is the report so far", hint=""))
 
 

@@ -16,6 +16,12 @@ HASH_OF = {
     "1.2.840.10040.4.3": "SHA1", "2.16.840.1.101.3.4.3.1": "SHA224", "2.16.840.1.101.3.4.3.2": "SHA256",
 }
 RSA_PSS = "1.2.840.113549.1.1.10"
+# signature algorithms, or their beginnings, and the kind of key that makes them
+KIND_OF = (
+    ("1.2.840.113549.1.1.", "rsa"), ("1.3.14.3.2.29", "rsa"), ("1.2.840.10045.4.", "ec"),
+    ("1.2.840.10040.4.3", "dsa"), ("2.16.840.1.101.3.4.3.1", "dsa"), ("2.16.840.1.101.3.4.3.2", "dsa"),
+    ("1.3.101.112", "edwards"), ("1.3.101.113", "edwards"),
+)
 
 
 @lru_cache(maxsize=512)
@@ -35,29 +41,33 @@ def signature_holds(spki: bytes, oid: str, algorithm: str, data: bytes, signatur
         _verify(load_der_public_key(spki), oid, algorithm, data, signature)
     except InvalidSignature:
         return False
-    except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, KeyError, AttributeError, StopIteration, UnsupportedAlgorithm):
         return None
     return True
 
 
 def _verify(key: Any, oid: str, algorithm: str, data: bytes, signature: bytes) -> None:
+    """Raises InvalidSignature where it does not hold, KeyError or others where it cannot be computed here."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 
-    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+    kinds: dict[str, tuple[type[Any], ...]] = {
+        "rsa": (rsa.RSAPublicKey,), "ec": (ec.EllipticCurvePublicKey,), "dsa": (dsa.DSAPublicKey,),
+        "edwards": (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey),
+    }
+    kind = next(kind for begin, kind in KIND_OF if oid == begin or (begin.endswith(".") and oid.startswith(begin)))
+    if not isinstance(key, kinds[kind]):
+        raise InvalidSignature  # a key of one kind, a signature of another
+    if kind == "edwards":
         key.verify(signature, data)
         return
-    if isinstance(key, rsa.RSAPublicKey) and oid == RSA_PSS:
+    if oid == RSA_PSS:
         digest = getattr(hashes, algorithm.rpartition(" ")[2].replace("-", ""))()
         key.verify(signature, data, padding.PSS(padding.MGF1(digest), padding.PSS.AUTO), digest)
         return
     digest = getattr(hashes, HASH_OF[oid])()
-    if isinstance(key, rsa.RSAPublicKey) and oid.startswith(("1.2.840.113549.1.1.", "1.3.14.")):
+    if kind == "rsa":
         key.verify(signature, data, padding.PKCS1v15(), digest)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and oid.startswith("1.2.840.10045."):
-        key.verify(signature, data, ec.ECDSA(digest))
-    elif isinstance(key, dsa.DSAPublicKey):
-        key.verify(signature, data, digest)
     else:
-        raise InvalidSignature  # a key of one kind, a signature of another
+        key.verify(signature, data, ec.ECDSA(digest) if kind == "ec" else digest)
