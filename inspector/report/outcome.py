@@ -58,6 +58,8 @@ def rejected_server(report: Report) -> bool:
         return auth is not UNSET and auth.verdict == "undecided" and _client_alert(report) is not None
     if verification is UNSET or auth is UNSET or auth.verdict != "undecided":
         return False
+    if report.network is not UNSET and report.network.ended_how != "refused_to_send":
+        return False  # with --insecure we went on, and what came of that decides
     return verification.trusted is False or verification.host_matches is False
 
 

@@ -26,6 +26,12 @@ def refused_by_us() -> Scene:
     return scene.add(ev.Judged(scene.at, trusted=False, host_matches=True, withheld=True)).ended("client", "refused_to_send")
 
 
+def insecure_and_silent() -> Scene:
+    scene = Scene().server_flight()
+    scene.add(ev.Judged(scene.at, trusted=False, host_matches=True))
+    return scene.our_flight(ALICE.cert).ended("client", "done")
+
+
 def nobody_there() -> Scene:
     scene = Scene()
     scene.add(ev.Resolved(scene.at, "api.test", ("192.0.2.1",)))
@@ -48,6 +54,7 @@ def no_names() -> Scene:
         (refused_by_us(), "YOU REJECTED THE SERVER  api.test:443 is not verified", 1),
         (never_asked().http(200), "NOT REQUESTED  api.test:443 did not ask for a client certificate", 0),
         (completed().ended("client", "done"), "UNDECIDED  api.test:443", 5),
+        (insecure_and_silent(), "UNDECIDED  api.test:443", 5),
         (nobody_there(), "NETWORK  api.test:443 refused the connection", 3),
     ],
 )
