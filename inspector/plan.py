@@ -131,6 +131,7 @@ class HandshakePlan(NamedTuple):
     gate: Callable[[Any], str | None] | None = None
     timeouts: Timeouts = Timeouts()
     keep_records: bool = False  # keep raw bytes of the whole connection (captures), not just of the handshake
+    staple: bool = True  # ask the server for a stapled OCSP response
     hello_split: int = 0  # send the ClientHello's record in two, the first with this many bytes of the message
 
 

@@ -200,7 +200,8 @@ class ClientConnection(_Engine):
             self._names_checked = beneath.expect_name(ssl, plan.verify_name)
         if plan.alpn:
             ssl.set_alpn_protos([name.encode("ascii", "replace") for name in plan.alpn])
-        ssl.request_ocsp()
+        if plan.staple:
+            ssl.request_ocsp()
         if plan.session is not None:
             beneath.resume(ssl, plan.session.handle.openssl)
 

@@ -33,6 +33,10 @@ LEAST_HANDSHAKE_SECONDS = 2.0
 FIRST_SHARE = 0.4  # of --timeout, for the first try's handshake
 READ_ONLY_SECONDS = 1.5
 SMALL_GROUPS = "X25519:P-256"
+NO_STAPLE = "without asking for a staple"
+# ends in the hello phase that name no reason, so that an extension of ours may be to blame
+WITHOUT_A_REASON = frozenset({HELLO + signal for signal in ("close", "reset", "alert:40", "alert:47", "alert:50", "alert:80",
+    "alert:110")})
 LARGE_HELLO = 1200  # bytes; what is smaller fits one packet
 
 Probing = Generator[Step, Any, Observed]
@@ -286,20 +290,30 @@ class _Run:
 
     def probe(self, probe: Probe, observed: Observed) -> Probing:
         """One probe; returns the observations with it."""
+        transcript = yield from self.make(probe)
+        return msgspec.structs.replace(observed, probes=(*observed.probes, self.seen(probe, transcript)))
+
+    def make(self, probe: Probe) -> Generator[Step, Any, Transcript]:
+        """Announce and make one probe, politely."""
         if not self.loopback:
             self.seconds += POLITE_SECONDS
             yield Pause(POLITE_SECONDS)
         self.options.announce(f"probe {self.handshakes + 1} of at most {MOST_HANDSHAKES}: {probe.name} ({probe.differs})")
         plan = probe.plan()
         left = max(LEAST_SECONDS, self.plan.timeouts.total - self.seconds)
-        transcript = yield plan._replace(timeouts=plan.timeouts._replace(total=left))
+        transcript: Transcript = yield plan._replace(timeouts=plan.timeouts._replace(total=left))
         self.handshakes += 1
         self.seconds += _duration(transcript)
-        auth = judge(transcript)
-        seen = ProbeSeen(name=probe.name, signal=signal_of(transcript, auth), differs=probe.differs,
-            phase=phase_of_end(transcript, auth))
         self._look_for_end(transcript)
-        return msgspec.structs.replace(observed, probes=(*observed.probes, seen))
+        return transcript
+
+    @staticmethod
+    def seen(probe: Probe, transcript: Transcript) -> ProbeSeen:
+        """What came of it."""
+        auth = judge(transcript)
+        return ProbeSeen(
+            name=probe.name, signal=signal_of(transcript, auth), differs=probe.differs, phase=phase_of_end(transcript, auth),
+        )
 
     def _look_for_end(self, transcript: Transcript) -> None:
         result = transcript.last(ev.ApplicationResult)
@@ -358,6 +372,39 @@ def _probe_certificates(run: _Run, facts: Facts) -> Probing:
     return observed
 
 
+def _without_staple(run: _Run) -> Generator[Step, Any, tuple[Transcript | None, ProbeSeen]]:
+    """The first try once more, without asking for a stapled OCSP response: some servers fail on that extension alone.
+
+    Returns the transcript where it got further (what follows is then tried in the same way), and the probe.
+    """
+    plan = run.plan._replace(staple=False)
+    probe = Probe(NO_STAPLE, "the ClientHello does not ask for a stapled OCSP response", lambda: plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    if seen.signal.startswith(HELLO):
+        return None, seen
+    run.plan = plan
+    return transcript, seen
+
+
+def _with_probe(facts: Facts, probe: ProbeSeen) -> Facts:
+    observed = msgspec.structs.replace(facts.observed, probes=(*facts.observed.probes, probe))
+    if not probe.signal.startswith(HELLO):
+        note = "the server fails on a ClientHello that asks for a stapled OCSP response; all else was tried without asking"
+        observed = msgspec.structs.replace(observed, notes=(*observed.notes, note))
+    return facts._replace(observed=observed)
+
+
+def _probe(run: _Run, facts: Facts) -> Probing:
+    """The probes that this first try leaves open."""
+    observed = facts.observed
+    if observed.verdict == "rejected":
+        return (yield from _probe_certificates(run, facts))
+    if observed.verdict == "undecided" and observed.signal.startswith(HELLO) and not observed.withheld:
+        return (yield from _probe_hello(run, facts))
+    return observed
+
+
 def _probe_hello(run: _Run, facts: Facts) -> Probing:
     observed = facts.observed
     left = {probe.name: probe for probe in hello_probes(run.plan, observed)}
@@ -400,16 +447,23 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
     plan = _leaving_time(handshake_plan(settings), options)
     protocol = steps.resolve_protocol(settings.app, settings.starttls, settings.target.port)
     transcript = yield plan
-    facts = gather(transcript, settings.credential, protocol=protocol, anchors=settings.trust.anchors, now=settings.now or None,
-                   options=options)
-    observed = facts.observed
+
+    def gathered(seen: Transcript) -> Facts:
+        return gather(seen, settings.credential, protocol=protocol, anchors=settings.trust.anchors, now=settings.now or None,
+                      options=options)
+
+    facts = gathered(transcript)
     if options.probes:
         state = _Run(plan, options, transcript)
-        if observed.verdict == "rejected":
-            observed = yield from _probe_certificates(state, facts)
-        elif observed.verdict == "undecided" and observed.signal.startswith(HELLO) and not observed.withheld:
-            observed = yield from _probe_hello(state, facts)
+        if facts.observed.signal in WITHOUT_A_REASON:
+            second, probe = yield from _without_staple(state)
+            if second is not None:
+                transcript, facts = second, gathered(second)
+            facts = _with_probe(facts, probe)
+        observed = yield from _probe(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
+    else:
+        observed = facts.observed
     explained = explain(observed, _evidence_of(facts.findings))
     report = build_report("diagnose", transcript, settings, diagnosis=diagnosis_part(explained, observed), judged=facts.auth)
     if not isinstance(report.credential, msgspec.Struct):
