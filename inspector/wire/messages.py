@@ -19,7 +19,7 @@ from inspector.wire.registry import HandshakeType as H
 __all__ = [
     "HELLO_RETRY_RANDOM", "Certificate", "CertificateEntry", "CertificateRequest", "CertificateStatus", "CertificateVerify",
     "ClientHello", "ClientKeyExchange", "CompressedCertificate", "Context", "Empty", "EncryptedExtensions", "Finished", "KeyUpdate",
-    "NewSessionTicket", "Opaque", "ServerHello", "ServerKeyExchange", "certificate_of", "fields",
+    "NewSessionTicket", "Opaque", "ServerHello", "ServerKeyExchange", "certificate_of",
     "is_tls13", "parse",
 ]
 
@@ -438,10 +438,3 @@ def certificate_of(value: Any) -> Certificate | None:
     if isinstance(value, CompressedCertificate):
         return value.certificate
     return value if isinstance(value, Certificate) else None
-
-
-def fields(value: Any) -> dict[str, Any]:
-    """Everything in a parsed message as JSON-able values: registry names, hex, base64 for DER. Text of peers is unescaped."""
-    from inspector.wire import fields as rendering  # it knows these types
-
-    return rendering.message_fields(value)

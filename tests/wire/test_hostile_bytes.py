@@ -16,6 +16,7 @@ from inspector.wire import hello
 from inspector.wire import messages as m
 from inspector.wire.decoder import MAX_EMPTY_RECORDS, MAX_MESSAGE, Decoder
 from inspector.wire.events import Alert, Gap, Limit, Message, NotTls, OpaqueRecord, Side, Truncated, WireEvent
+from inspector.wire.fields import message_fields
 from inspector.wire.keylog import KeyLog
 from tests.wire.traces import FIXTURES, TRACES, Trace, decode, facts
 
@@ -44,7 +45,7 @@ def exercise(events: list[WireEvent]) -> None:
     """What a report does with events: every value must become JSON."""
     for event in events:
         if isinstance(event, Message):
-            json.dumps(m.fields(event.value))
+            json.dumps(message_fields(event.value))
             repr(event)
 
 
@@ -120,7 +121,7 @@ def test_a_corrupt_byte_in_a_message_raises_nothing_else(trace: Trace) -> None:
                 except MalformedMessage as problem:
                     value = problem
                 if flip == 0xFF:
-                    json.dumps(m.fields(value))
+                    json.dumps(message_fields(value))
 
 
 @pytest.mark.parametrize("trace", FAST, ids=repr)
@@ -158,7 +159,7 @@ def test_random_bodies_parse_or_are_malformed(kind: int, body: bytes, version: i
         value: Any = m.parse(kind, body, m.Context(version, exchange))
     except MalformedMessage as problem:
         value = problem
-    json.dumps(m.fields(value))
+    json.dumps(message_fields(value))
 
 
 @pytest.mark.parametrize("archive", ["rustls-message", "picotls-client-hello", "picotls-server-hello"])
@@ -261,7 +262,7 @@ def test_one_message_over_a_thousand_records_and_many_in_one() -> None:
 def test_duplicate_unknown_and_grease_extensions_are_kept_and_told() -> None:
     data = hello.client_hello(0x0303, extensions=((0x1A1A, b""), (0x1234, b"xyz"), (0x1234, b"")), without=(10, 11, 13, 23))
     (message,) = (event for event in client_says(data) if isinstance(event, Message))
-    fields = m.fields(message.value)
+    fields = message_fields(message.value)
     assert [extension["type"] for extension in fields["extensions"]] == ["GREASE(0x1a1a)", "0x1234", "0x1234"]
     assert fields["duplicate_extensions"] == ["0x1234"]
     assert fields["extensions"][1]["data"] == b"xyz".hex()
@@ -270,7 +271,7 @@ def test_duplicate_unknown_and_grease_extensions_are_kept_and_told() -> None:
 def test_a_malformed_extension_does_not_hide_the_rest() -> None:
     data = hello.client_hello(0x0303, server_name="a.example", extensions=((16, b"\x00\x09\x01"),))
     (message,) = (event for event in client_says(data) if isinstance(event, Message))
-    alpn = m.fields(message.value)["extensions"][-1]
+    alpn = message_fields(message.value)["extensions"][-1]
     assert message.value.server_name == "a.example"
     assert alpn["malformed"]["where"] == "client_hello.application_layer_protocol_negotiation"
 

@@ -10,7 +10,7 @@ import pytest
 from inspector.errors import MalformedMessage
 from inspector.wire import messages as m
 from inspector.wire.extensions import Place, parse_value
-from inspector.wire.fields import jsonable
+from inspector.wire.fields import jsonable, message_fields
 from inspector.wire.hello import vector
 from inspector.wire.registry import ExtensionType, HandshakeType
 
@@ -159,7 +159,7 @@ MESSAGES: list[tuple[str, HandshakeType, m.Context, bytes, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "context", "body", "expected"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES])
 def test_a_message_becomes_these_fields(kind: HandshakeType, context: m.Context, body: bytes, expected: dict[str, Any]) -> None:
-    assert m.fields(m.parse(kind, body, context)) == expected
+    assert message_fields(m.parse(kind, body, context)) == expected
 
 
 def test_a_certificate_request_of_tls_13_is_decoded_whole() -> None:
@@ -173,7 +173,7 @@ def test_a_certificate_request_of_tls_13_is_decoded_whole() -> None:
         (0x6A6A, b""),
     )
     value = m.parse(HandshakeType.CERTIFICATE_REQUEST, body, T13)
-    fields = m.fields(value)
+    fields = message_fields(value)
     assert fields["context"] == b"ab".hex()
     assert fields["signature_schemes"] == ["ecdsa_secp256r1_sha256"]
     assert fields["signature_schemes_cert"] == ["rsa_pss_rsae_sha256", "rsa_pss_pss_sha256"]
@@ -191,7 +191,7 @@ def test_a_certificate_request_of_tls_13_is_decoded_whole() -> None:
 
 def test_a_certificate_of_tls_13_shows_its_staple_and_timestamps() -> None:
     entry = vector(3, b"der") + extensions((5, b"\x01" + vector(3, b"ocsp")), (18, vector(2, vector(2, b"sct"))))
-    fields = m.fields(m.parse(HandshakeType.CERTIFICATE, b"\0" + vector(3, entry), T13))
+    fields = message_fields(m.parse(HandshakeType.CERTIFICATE, b"\0" + vector(3, entry), T13))
     (certificate,) = fields["certificates"]
     assert (certificate["length"], certificate["der"]) == (3, base64.b64encode(b"der").decode())
     assert [extension["value"] for extension in certificate["extensions"]] == [
@@ -267,7 +267,7 @@ def test_hellos_summarise_what_people_look_for() -> None:
     hello = (
         b"\x03\x03" + b"\x11" * 24 + b"DOWNGRD\x01" + b"\0" + b"\xc0\x2f" + b"\0" + extensions((16, vector(2, vector(1, b"h2"))))
     )
-    fields = m.fields(m.parse(HandshakeType.SERVER_HELLO, hello))
+    fields = message_fields(m.parse(HandshakeType.SERVER_HELLO, hello))
     assert {name: fields[name] for name in ("version", "cipher_suite", "group", "alpn", "downgrade")} == {
         "version": "TLSv1.2",
         "cipher_suite": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
@@ -280,6 +280,6 @@ def test_hellos_summarise_what_people_look_for() -> None:
 def test_a_malformed_message_says_where() -> None:
     with pytest.raises(MalformedMessage) as caught:
         m.parse(HandshakeType.CERTIFICATE_REQUEST, b"\x02\x01", T12)
-    assert m.fields(caught.value) == {
+    assert message_fields(caught.value) == {
         "malformed": {"where": "certificate_request", "offset": 1, "why": "length 2, but 1 bytes left"},
     }

@@ -11,6 +11,7 @@ import pytest
 from inspector.wire import messages as m
 from inspector.wire.decoder import Decoder
 from inspector.wire.events import Alert, ApplicationData, ChangeCipherSpec, Message, OpaqueRecord, Side
+from inspector.wire.fields import message_fields
 from inspector.wire.keylog import KeyLog
 from inspector.wire.registry import AlertDescription, HandshakeType
 from tests.wire.traces import FIXTURES, TRACES, Trace, decode, facts
@@ -116,7 +117,7 @@ def test_secrets_that_come_after_the_records_open_them_all_the_same(trace: Trace
 def test_fields_of_every_message_are_json(trace: Trace) -> None:
     for event in decode(trace.chunks, trace.keylog):
         if isinstance(event, Message):
-            assert json.loads(json.dumps(m.fields(event.value))) == m.fields(event.value)
+            assert json.loads(json.dumps(message_fields(event.value))) == message_fields(event.value)
 
 
 def test_rfc8448_section_6_gives_its_ten_messages_byte_for_byte() -> None:
@@ -165,7 +166,7 @@ def test_ca_names_of_a_request_are_shown_in_order_and_whole(version: str) -> Non
         for e in decode(trace.chunks, trace.keylog)
         if isinstance(e, Message) and e.type == HandshakeType.CERTIFICATE_REQUEST
     )
-    names = [authority["name"] for authority in m.fields(request)["certificate_authorities"]]
+    names = [authority["name"] for authority in message_fields(request)["certificate_authorities"]]
     assert request.authorities_bytes == 260
     assert names[0] == "CN=Plain Root 1,O=Plain Test CA,C=NL"
     assert len(names) == 4
