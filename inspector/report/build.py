@@ -154,7 +154,10 @@ def credential_part(credential: Any, findings: tuple[Any, ...] = ()) -> model.Cr
     if credential is None:
         return UNSET
     chain = chain_part(credential.chain)
-    return model.CredentialPart(source=credential.source, chain=chain, key=chain[0].key if chain else None, findings=findings)
+    return model.CredentialPart(
+        source=credential.source, chain=chain, key=chain[0].key if chain else None, findings=findings,
+        format=credential.origin.format, encryption=credential.origin.encryption,
+    )
 
 
 def _http_part(result: Any, at_ms: float | None) -> model.HttpPart | UnsetType:

@@ -195,6 +195,8 @@ class CredentialPart(msgspec.Struct, frozen=True, kw_only=True):
     chain: tuple[CertificatePart, ...]
     key: KeyPart | None
     findings: tuple[Finding, ...] = ()
+    format: str | None = None  # "pem", "pkcs12"...
+    encryption: tuple[str, ...] = ()  # what protects its files, by name
 
 
 class HttpPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -274,3 +274,12 @@ def test_responder_that_is_not_there_or_talks_nonsense_is_told(folder: Path, web
 def test_names_in_certificates_reach_the_terminal_escaped(folder: Path) -> None:
     put(folder, "odd", mint.leaf("evil\x1b[31m", ISSUING, serial=-1))
     assert "\x1b" not in check(folder, "odd", "-v").out
+
+
+def test_legacy_pkcs12_is_read_and_its_protection_named() -> None:
+    path = Path(__file__).parent.parent.parent / "fixtures" / "credentials" / "pkcs12" / "ValidCertificatePathTest1EE_macos.p12"
+    part = mtls_says("check", str(path), "--passphrase-env", "WORD", "--json", env={"WORD": "password"}).document["credential"]
+    assert (part["format"], part["encryption"]) == (
+        "pkcs12", ["MAC HMAC-SHA1", "pbeWithSHA1And40BitRC2-CBC", "pbeWithSHA1And3-KeyTripleDES-CBC"],
+    )
+    assert "weak-file-encryption" in [finding["id"] for finding in part["findings"]]
