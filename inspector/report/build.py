@@ -19,7 +19,8 @@ from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
-from inspector.wire.messages import EncryptedExtensions, ServerHello, ServerKeyExchange, fields
+from inspector.wire.fields import message_fields
+from inspector.wire.messages import EncryptedExtensions, ServerHello, ServerKeyExchange
 from inspector.wire.registry import AlertDescription, AlertLevel, ClientCertificateType, HandshakeType, SignatureScheme
 
 # causes that stop a run before it begins
@@ -66,7 +67,7 @@ def _message_part(index: int, event: Any, clock: _Clock) -> model.MessagePart:
         )
     return model.MessagePart(
         index=index, at_ms=at, sender=sender, type=_label(HandshakeType, event.type), length=len(event.body),
-        encrypted=event.encrypted, fields=fields(event.value), late=event.late, summary=fact(event.value),
+        encrypted=event.encrypted, fields=message_fields(event.value), late=event.late, summary=fact(event.value),
     )
 
 
