@@ -1,0 +1,141 @@
+"""What can be tried to tell causes apart: counterfactual handshakes, each with what is different in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from inspector.analysis.observations import HELLO, Observed
+from inspector.credentials.model import Credential
+from inspector.plan import HandshakePlan, TlsVersion
+from inspector.session.gathering import Facts
+
+READ_ONLY_SECONDS = 1.5
+SMALL_GROUPS = "X25519:P-256"
+LARGE_HELLO = 1200  # bytes; what is smaller fits one packet
+
+
+class Probe(NamedTuple):
+    """One counterfactual handshake: what differs from the first, and how to make its plan (late: keys are dear)."""
+
+    name: str
+    differs: str
+    plan: Callable[[], HandshakePlan]
+
+
+def _kind_of_key(leaf: bytes) -> str:
+    """The kind of key that ``credentials.mint`` makes for a throw-away like this certificate."""
+    from inspector.der.certificate import parse
+
+    cert = parse(leaf)
+    if cert.key_type == "RSA":
+        return "rsa-2048"
+    curve = (cert.key_curve or "").replace("-", "").lower().removeprefix("secp").removesuffix("r1")
+    kinds = {"EC": f"ec-p{curve.removeprefix('p')}", "Ed25519": "ed25519", "Ed448": "ed448"}
+    kind = kinds.get(cert.key_type or "", "ec-p256")
+    return kind if kind in {"ec-p256", "ec-p384", "ec-p521", "ed25519", "ed448"} else "ec-p256"
+
+
+def _self_signed(chain: tuple[bytes, ...]) -> Credential:
+    from inspector.credentials import mint
+
+    return mint.leaf("mtls-inspector probe", key=_kind_of_key(chain[0])).credential("throw-away, self-signed")
+
+
+def _lookalike(chain: tuple[bytes, ...], listed: bytes) -> Credential:
+    from inspector.credentials import mint
+
+    twin = mint.authority("probe", subject=listed)
+    made = mint.leaf("mtls-inspector probe", twin, key=_kind_of_key(chain[0]), issuer_name=listed)
+    return made.credential("throw-away, of a CA with the trusted name")
+
+
+def certificate_probes(plan: HandshakePlan, facts: Facts) -> tuple[Probe, ...]:
+    """What can be tried to tell the causes of a refusal apart. Only throw-away credentials and your own are presented."""
+    observed, credential = facts.observed, plan.credential
+    chain = credential.chain if credential is not None else ()
+    if credential is None or not observed.sent:
+        return ()
+
+    def presenting(name: str, make: Callable[[], Credential | None]) -> Callable[[], HandshakePlan]:
+        return lambda: plan._replace(name=name, credential=make())
+
+    found = [
+        Probe("no certificate", "no certificate is sent", presenting("no certificate", lambda: None)),
+        Probe("throw-away self-signed certificate", "a self-signed certificate with the same type of key",
+              presenting("throw-away self-signed certificate", lambda: _self_signed(chain))),
+    ]
+    if facts.auth.authorities:
+        listed = facts.auth.authorities[0]
+        found.append(Probe("throw-away CA with the trusted name", f"a certificate of a made-up CA named '{observed.listed[0]}'",
+                           presenting("throw-away CA with the trusted name", lambda: _lookalike(chain, listed))))
+    if len(chain) > 1:
+        alone = credential._replace(chain=chain[:1])
+        found.append(Probe("same certificate alone", "your certificate without the others in its file",
+                           presenting("same certificate alone", lambda: alone)))
+    whole = (*facts.standing.sorted_chain, *facts.standing.missing)
+    if whole[:1] == chain[:1] and whole != chain and set(whole) != set(chain) - _roots(chain):
+        complete = credential._replace(chain=whole)
+        found.append(Probe("same certificate with its whole chain", f"{len(whole)} certificates, completed from CAs known here",
+                           presenting("same certificate with its whole chain", lambda: complete)))
+    elif "chain-order" in observed.findings and whole[:1] == chain[:1]:
+        ordered = credential._replace(chain=whole)
+        found.append(Probe("same certificate with its whole chain", "the same certificates in order",
+                           presenting("same certificate with its whole chain", lambda: ordered)))
+    found += _version_probes(plan, observed)
+    return tuple(found)
+
+
+def _roots(chain: tuple[bytes, ...]) -> set[bytes]:
+    from inspector.der.certificate import parse
+
+    return {der for der in chain[1:] if parse(der).is_self_issued}
+
+
+def _version_probes(plan: HandshakePlan, observed: Observed) -> list[Probe]:
+    """The other TLS version, where the user's limits allow it."""
+    found = []
+    for text, version in (("1.2", TlsVersion.TLS1_2), ("1.3", TlsVersion.TLS1_3)):
+        low = plan.minimum.value if plan.minimum else 0
+        high = plan.maximum.value if plan.maximum else 0xFFFF
+        if observed.tls == text or not low <= version.value <= high:
+            continue
+        name = f"over TLS {text}"
+        found.append(Probe(name, f"TLS {text} only", lambda name=name, version=version: plan._replace(  # type: ignore[misc]
+            name=name, minimum=version, maximum=version)))
+    return found
+
+
+def hello_probes(plan: HandshakePlan, observed: Observed) -> tuple[Probe, ...]:
+    """What can be tried where it never came to certificates. None of them presents a credential."""
+    bare = plan._replace(credential=None)
+    found: list[Probe] = []
+    signal = observed.signal.removeprefix(HELLO)
+    if (observed.hello_size or 0) > LARGE_HELLO and signal in {"silence", "reset", "close"} and plan.groups is None:
+        found.append(Probe("small ClientHello", "small key shares only, so that the ClientHello fits one packet",
+                           lambda: bare._replace(name="small ClientHello", groups=SMALL_GROUPS)))
+    if plan.server_name is not None and signal not in {"network", "plain"}:
+        found.append(Probe("without a server name", "no SNI", lambda: bare._replace(name="without a server name",
+            server_name=None)))
+    if plan.alpn and signal not in {"network", "plain"}:
+        found.append(Probe("without ALPN", "no ALPN", lambda: bare._replace(name="without ALPN", alpn=())))
+    if signal not in {"network", "plain"} and plan.minimum is None:
+        found.append(Probe("all versions", "TLS 1.0 and 1.1, too, up to your limit", lambda: bare._replace(
+            name="all versions", minimum=TlsVersion.TLS1_0, security_level=0)))
+    if plan.ciphers is None and signal not in {"network", "plain"}:
+        found.append(Probe("all ciphers", "every cipher suite that OpenSSL has", lambda: bare._replace(
+            name="all ciphers", ciphers="ALL:COMPLEMENTOFALL", security_level=0)))
+    return tuple(found)
+
+
+def read_only(plan: HandshakePlan) -> Probe:
+    """The first try once more, only listening: an alert that was lost to our writing is heard then."""
+    quiet = plan.timeouts._replace(verdict=READ_ONLY_SECONDS)
+    return Probe("again, without writing", "nothing is sent after the handshake, to hear an alert that may have been lost",
+                 lambda: plan._replace(name="again, without writing", application=None, timeouts=quiet))
+
+
+def without_staple(plan: HandshakePlan) -> Probe:
+    """The first try once more, without asking for a stapled OCSP response: some servers fail on that extension alone."""
+    return Probe("without asking for a staple", "the ClientHello does not ask for a stapled OCSP response",
+                 lambda: plan._replace(staple=False))
