@@ -277,6 +277,11 @@ def _safe(text: str) -> str:
 def _write_json(document: dict[str, Any]) -> None:
     import json
 
-    run.write(json.dumps(document, ensure_ascii=False).encode() + b"\n")
+    from inspector import __version__
+    from inspector.report.escape import json_text
+    from inspector.report.model import SCHEMA
+
+    head = {"schema": SCHEMA, "command": "credentials", "tool": {"version": __version__, "openssl": None}}
+    run.write(json_text(json.dumps(head | document, ensure_ascii=False)).encode() + b"\n")
 
 

@@ -74,3 +74,14 @@ def test_a_capture_of_a_handshake_says_what_the_handshake_said(pki: Pki, tmp_pat
 
 def test_the_reference() -> None:
     assert len(documents(mtls_says("explain", "--json"))[0]["reference"]) > 100
+
+
+@pytest.mark.parametrize("command", [["list"], ["explain", "https://api.test/"], ["ca", "list"]])
+def test_what_is_stored(command: list[str]) -> None:
+    [document] = documents(mtls_says("credentials", *command, "--json"))
+    assert document["command"] == "credentials"
+
+
+def test_an_error_names_the_command(pki: Pki) -> None:
+    [document] = documents(mtls_says("check", pki.path("nobody.pem"), "--json"))
+    assert (document["command"], document["error"]["kind"]) == ("check", "file-unreadable")
