@@ -48,8 +48,10 @@ def signatures_hold(case: Case) -> Iterator[Found]:
 def self_signed(case: Case) -> Iterator[Found]:
     """The leaf is not its own issuer, unless it is trusted itself."""
     if case.is_self_signed and case.leaf not in case.anchors:
+        more = ("it is marked as a CA certificate (basicConstraints CA:TRUE)",) if case.leaf.ext.is_ca else ()
         yield found(
-            "self-signed", "high", "the certificate is self-signed: no CA vouches for it", f"subject and issuer: {case.leaf.title}",
+            "self-signed", "high", "the certificate is self-signed: no CA vouches for it",
+            f"subject and issuer: {case.leaf.title}", *more,
         )
 
 

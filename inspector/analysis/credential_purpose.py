@@ -31,7 +31,8 @@ PUBLIC_AUTHORITIES = frozenset(name.casefold() for name in (
 
 def leaf_is_no_authority(case: Case) -> Iterator[Found]:
     """The leaf is an end entity's certificate."""
-    if case.leaf.ext.is_ca:
+    # what is self-signed is a root of its own, and is called that
+    if case.leaf.ext.is_ca and not case.is_self_signed:
         yield found(
             "ca-as-leaf", "high", "the client certificate is a CA certificate",
             f"'{case.leaf.title}' has basicConstraints CA:TRUE",

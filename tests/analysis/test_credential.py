@@ -67,6 +67,7 @@ def test_nothing_is_found_on_a_good_credential_that_leads_to_the_anchor() -> Non
 
 FAULTS: list[tuple[str, Credential]] = [
     ("self-signed", leaf().credential()),
+    ("self-signed", leaf(ca=True, usage=None, purposes=None).credential()),
     ("missing-intermediate", sent(GOOD.cert)),
     ("missing-intermediate", sent(GOOD.cert, OTHER.cert)),
     ("missing-intermediate", sent(GOOD.cert, origin=Origin("pem", others=(ISSUING.cert, ROOT.cert)))),
