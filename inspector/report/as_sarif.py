@@ -85,7 +85,8 @@ def _text(check: CheckResult) -> str:
 
 
 def junit(audits: Sequence[tuple[str, AuditPart]], breaches: Sequence[Sequence[str]] = ()) -> bytes:
-    """JUnit XML: a suite for each target, a case for each check. Findings and breaches of a policy fail, what was not run is skipped."""
+    """JUnit XML: a suite for each target, a case for each check. Findings and breaches of a policy fail, what was not run is skipped.
+    """
     root = ET.Element("testsuites", name="mtls audit")
     for number, (target, part) in enumerate(audits):
         broken = breaches[number] if number < len(breaches) else ()
@@ -100,7 +101,8 @@ def junit(audits: Sequence[tuple[str, AuditPart]], breaches: Sequence[Sequence[s
             errors="0",
         )
         suite.extend(cases)
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8")
+    body: bytes = ET.tostring(root, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + body
 
 
 def _case(target: str, check: CheckResult) -> ET.Element:
