@@ -17,7 +17,7 @@ from typing import NamedTuple
 from OpenSSL import SSL, crypto
 
 from inspector.engine import beneath
-from inspector.engine.context import Collected, client_context
+from inspector.engine.context import Collected, client_context, lowered_for_credential, weaknesses
 from inspector.plan import HandshakePlan, Session, Trust
 from inspector.trace.events import CertificateError, EngineError, HandshakeDone, Judged, SecretLine
 
@@ -274,20 +274,23 @@ class ClientConnection(_Engine):
 
     def _verdict_of_callbacks(self) -> Verdict:
         seen, self._collected.errors, self._collected.verified = self._collected.errors, [], False
+        path = self._path()
+        if path and lowered_for_credential(self._plan):
+            seen = [*seen, *weaknesses(path)]
         errors = tuple(
             CertificateError(self._at, depth, code, beneath.error_name(code), der) for depth, code, der in dict.fromkeys(seen)
         )
         trusted = all(error.code in NAME_MISMATCHES for error in errors)
-        return Verdict(self._plan.trust, self._plan.verify_name, trusted, self._host_verdict(errors), errors, self._path(trusted))
+        host = self._host_verdict(errors)
+        return Verdict(self._plan.trust, self._plan.verify_name, trusted, host, errors, path if trusted else ())
 
     def _host_verdict(self, errors: tuple[CertificateError, ...]) -> bool | None:
         if not self._plan.verify_name:
             return None
         return self._names_checked and not any(error.code in NAME_MISMATCHES for error in errors)
 
-    def _path(self, trusted: bool) -> tuple[bytes, ...]:
-        if not trusted:
-            return ()
+    def _path(self) -> tuple[bytes, ...]:
+        """The path that OpenSSL built, leaf first, whether it holds or not."""
         try:
             chain = self._ssl.get_verified_chain()
             return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain or ())

@@ -23,6 +23,10 @@ CACHED = 64  # contexts kept; an audit of one server needs about a dozen
 
 X509_V_FLAG_PARTIAL_CHAIN = 0x80000  # an anchor that the user names is trusted, a root or not (RFC 5280, Section 6.1.1)
 
+EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK = 66, 67, 68  # X509_V_ERR_*
+SHORTEST_KEY = {"RSA": 2048, "RSA-PSS": 2048, "DSA": 2048, "EC": 224}  # bits, at level 2 (SSL_CTX_set_security_level(3))
+WEAK_DIGESTS = ("sha1", "md5", "md4", "md2")
+
 
 class Collected:
     """What the callbacks of one Connection saw since it was last drained. (Every callback gets the Connection, not us: this
@@ -121,12 +125,33 @@ def security_level(plan: HandshakePlan) -> int | None:
 
 
 def needs_lower_level(credential: Credential) -> bool:
-    """True where OpenSSL's default security level refuses one of these certificates (RSA below 2048 bits, SHA-1 signatures)."""
+    """True where OpenSSL's default security level refuses to load one of these certificates (RSA below 2048 bits)."""
     known = _weak.get(credential.chain)
     if known is None:
         known = "weak" if any(_refused(der) for der in credential.chain) else "fine"
         _weak.put(credential.chain, known)
     return bool(known == "weak")
+
+
+def lowered_for_credential(plan: HandshakePlan) -> bool:
+    """True where only our own weak credential lowers the level: the server is still to be held to the default one."""
+    return security_level(plan) == 0 and security_level(plan._replace(credential=None)) is None
+
+
+def weaknesses(path: tuple[bytes, ...]) -> list[tuple[int, int, bytes | None]]:
+    """What OpenSSL's default level would have found in a verified path, as (depth, X509_V_ERR number, certificate).
+
+    The anchor's own signature says nothing, and is not looked at.
+    """
+    found: list[tuple[int, int, bytes | None]] = []
+    for depth, der in enumerate(path):
+        certificate = parse(der)
+        if (certificate.key_bits or 0) < SHORTEST_KEY.get(certificate.key_type or "", 0):
+            found.append((depth, EE_KEY_TOO_SMALL if depth == 0 else CA_KEY_TOO_SMALL, der))
+        name = (certificate.signature_algorithm or "").lower()
+        if depth < len(path) - 1 and any(digest in name for digest in WEAK_DIGESTS):
+            found.append((depth, CA_MD_TOO_WEAK, der))
+    return found
 
 
 _scratch: SSL.Context | None = None

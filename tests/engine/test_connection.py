@@ -197,6 +197,15 @@ def test_a_weak_credential_is_presented_for_the_server_to_judge(version: TlsVers
     assert weak.chain == pair.server.client_chain
 
 
+@pytest.mark.parametrize(("faults", "code"), [({"key": "rsa-1024"}, 66), ({"signature": "sha1"}, 68)])
+def test_our_own_weak_credential_does_not_lower_what_is_asked_of_the_server(faults: dict, code: int) -> None:
+    weak = mint.leaf("weak", issuer=ROOT, key="rsa-1024").credential()
+    server = mint.server_leaf(["localhost"], issuer=ROOT, **faults)
+    pair = shake(plan(TLS_1_2, credential=weak), credential=server.credential(), security_level=0)
+    assert [(0, code)] == [(error.depth, error.code) for error in events_of(pair, CertificateError)]
+    assert (False, True, True) == judged(pair)
+
+
 @pytest.mark.parametrize("version", [TlsVersion.TLS1_0, TlsVersion.TLS1_1])
 def test_old_versions_are_spoken_at_a_lower_security_level(version: TlsVersion) -> None:
     pair = shake(plan(version), security_level=0, minimum=version)
