@@ -18,8 +18,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing about a credential, a chain or a server that somebody should know. ``id`` is stable (a cause id where it is one).
-    """
+    """One thing about a credential, a chain or a server that somebody should know. ``id`` is stable, a cause id where it is one."""
 
     id: str
     severity: Severity

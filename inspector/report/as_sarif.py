@@ -85,8 +85,7 @@ def _text(check: CheckResult) -> str:
 
 
 def junit(audits: Sequence[tuple[str, AuditPart]], breaches: Sequence[Sequence[str]] = ()) -> bytes:
-    """JUnit XML: a suite for each target, a case for each check. Findings and breaches of a policy fail, what was not run is skipped.
-    """
+    """JUnit XML: a suite a target, a case a check. Findings and breaches of a policy fail, what was not run is skipped."""
     root = ET.Element("testsuites", name="mtls audit")
     for number, (target, part) in enumerate(audits):
         broken = breaches[number] if number < len(breaches) else ()
