@@ -135,6 +135,13 @@ def test_held_against_an_anchor(fault: str, credential: Credential) -> None:
     assert found == [fault]
 
 
+def test_gap_that_cannot_be_told_from_a_root_of_ones_own_is_only_advice() -> None:
+    plain = leaf(authority("Plain CA")).credential()
+    levels = [judge_credential(credential, NOW)[0].severity for credential in (plain, sent(GOOD.cert))]
+    assert levels == ["low", "medium"]
+    assert judge_credential(sent(GOOD.cert), NOW, anchors=[ROOT.cert])[0].severity == "high"
+
+
 def test_leaf_directly_below_a_listed_name_has_no_gap() -> None:
     plain = authority("Plain CA")
     credential = leaf(plain).credential()
