@@ -98,4 +98,4 @@ def speak(
         from inspector.report.as_text import render
 
         run.say(render(result.report, quiet=True, width=output.width, color=False))
-    return int(result.code)
+    return {"interrupted": run.INTERRUPTED, "terminated": run.TERMINATED}.get(result.interrupted or "", int(result.code))

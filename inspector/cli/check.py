@@ -101,7 +101,7 @@ def _is_target(against: str | None) -> bool:
 
 
 def _anchors(paths: tuple[str, ...]) -> tuple[bytes, ...]:
-    from inspector.cli.trust import read_authorities
+    from inspector.session.trust import read_authorities
 
     return tuple(der for path in paths for der in read_authorities(path))
 

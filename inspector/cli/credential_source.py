@@ -246,6 +246,6 @@ def stored_authorities(target: Target) -> tuple[tuple[str, bytes], ...]:
 
 def read_authorities(path: str) -> tuple[bytes, ...]:
     """The certificates of a stored CA's file, DER. Raises InputError."""
-    from inspector.cli.trust import read_authorities as read
+    from inspector.session.trust import read_authorities as read
 
     return read(path)

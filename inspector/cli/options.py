@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 
 import click
 
-from inspector.cli import road_options, trust
+from inspector.cli import road_options
 from inspector.errors import UsageError
 from inspector.plan import Timeouts, TlsVersion
+from inspector.session import trust
 from inspector.session.settings import Settings
 from inspector.target import Target, is_ip_address, parse_target, to_ascii_host
 

@@ -90,7 +90,7 @@ def _nothing(capture: str, reading: Reading, wanted: Options, output: run.Output
 
 
 def _options(options: dict[str, Any]) -> Options:
-    from inspector.cli import trust
+    from inspector.session import trust
     from inspector.session.read import Options
 
     if options["cert"] and not options["diagnose"]:

@@ -73,6 +73,7 @@ class Speaking(Connection):
                 patience = self._deadline(conversation)
             if getattr(conversation, "source", None) in ready:
                 conversation.source_ready()  # type: ignore[attr-defined]  # one with a source has it
+                patience = self._deadline(conversation)
 
     def _deadline(self, conversation: Conversation) -> float:
         if getattr(conversation, "source", None) is not None:

@@ -23,6 +23,7 @@ class Result(NamedTuple):
     report: Report
     code: ExitCode
     answered: bool
+    interrupted: str | None = None
 
 
 def run(

@@ -81,6 +81,7 @@ class Result(NamedTuple):
     redirects: int
     gate: gate.Answer | None
     error: str | None
+    interrupted: str | None = None
 
 
 class _Valve:
@@ -351,8 +352,10 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
     code, told = exit_code(report), _told(result, visit)
     if told is not None and report.error is UNSET:
         report = msgspec.structs.replace(report, error=ReportError(kind=told[0], message=told[1], hint=told[2]))
+    if result.interrupted is not None:
+        return report, ExitCode.TERMINATED if result.interrupted == "terminated" else ExitCode.INTERRUPTED
     last = result.outcomes[-1] if result.outcomes else None
-    if code is ExitCode.INTERRUPTED or code is ExitCode.NO or code is ExitCode.TERMINATED:
+    if code is ExitCode.NO:
         return report, code
     if result.gate is not None:
         return report, ExitCode.NO if result.gate.ok is False else ExitCode.UNDECIDED
@@ -364,6 +367,8 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
 
 def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:
     """Kind, message and hint of what kept a request from its answer; None where nothing did."""
+    if result.interrupted is not None:
+        return result.interrupted, f"{result.interrupted}: this is the report so far", ""
     if result.gate is not None:
         said = f"the gate is closed, nothing was sent: {result.gate.requirement} does not hold: {result.gate.seen}"
         return "gate-closed", said, "--require names what must hold; mtls diagnose finds out why it does not"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from inspector.cli import trust
 from inspector.cli.options import parse_connect_to, timeouts_from
 from inspector.errors import InputError, UsageError
 from inspector.plan import Timeouts
+from inspector.session import trust
 from inspector.target import parse_target
 from tests.cli.peers import Pki
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from inspector.cli import trust
 from inspector.credentials import mint
 from inspector.plan import Trust
+from inspector.session import trust
 from inspector.session.stores import _part
 
 ROOT, OTHER = mint.authority("Root"), mint.authority("Other")
