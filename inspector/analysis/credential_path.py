@@ -14,7 +14,9 @@ from inspector.der.names import comparison_key
 
 # how authorities are called; nothing else tells a root from an intermediate that one does not have
 _ROOT = re.compile(r"\broot\b", re.IGNORECASE)
-_INTERMEDIATE = re.compile(r"\b(inter(mediate)?|int|issuing|issuer|sub|sub-?ca|subordinate|signing|policy|online|tier)\b", re.IGNORECASE)
+_INTERMEDIATE = re.compile(
+    r"\b(inter(mediate)?|int|issuing|issuer|sub|sub-?ca|subordinate|signing|policy|online|tier)\b", re.IGNORECASE,
+)
 
 
 def key_belongs(case: Case) -> Iterator[Found]:
@@ -98,8 +100,8 @@ def gap(case: Case) -> Found | None:
     named = _INTERMEDIATE.search(top.issuer) or top.ext.issuer_urls
     severity: Severity = "high" if case.anchors else "medium" if named else "low"
     return found(
-        "missing-intermediate", severity, "only the leaf is sent, and its issuer is not known to be a root", says, *_where_from(top),
-        *(() if case.anchors else ("if servers trust that issuer itself, nothing is missing",)),
+        "missing-intermediate", severity, "only the leaf is sent, and its issuer is not known to be a root",
+        says, *_where_from(top), *(() if case.anchors else ("if servers trust that issuer itself, nothing is missing",)),
     )
 
 
