@@ -43,11 +43,10 @@ def _finding(*ids: str, otherwise: State = "refuted") -> Callable[[Observed], St
 
 
 def _no_certificate(o: Observed) -> State:
-    if o.sent == 0:
-        return "shown"
-    if o.sent is None and (o.requested or not o.has_credential):
-        return "shown" if not o.has_credential else "possible"
-    return "refuted"
+    if o.sent:
+        return "refuted"
+    # asked for, and whether one was sent could not be read: a capture without keys
+    return "possible" if o.sent is None and o.requested is not False and o.has_credential else "shown"
 
 
 def _self_signed(o: Observed) -> State:
@@ -148,6 +147,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("server-depth", {"possible": 0.05, "unseen": 0.004, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
     CauseRow("server-trust", {"shown": 0.6, "possible": 0.016, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
+    CauseRow("server-name", {"shown": 5.0, "refuted": 1e-6}, lambda o: "shown" if o.signal == "misdirected" else "refuted"),
     CauseRow("server-clock", {"shown": 0.4, "unseen": 0.004, "refuted": 1e-6}, _server_clock),
 )
 

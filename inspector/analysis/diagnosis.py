@@ -15,6 +15,7 @@ of all. Every factor has a floor: no single observation can rule anything out.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from inspector.analysis import stacks
@@ -32,6 +33,7 @@ ANYTHING: Row = {
 FLOOR = 0.01
 IN_HANDSHAKE = 0.08  # share of servers that judge an identity while they verify its certificate, and not afterwards
 HELLO_FLOOR = 0.0005
+FAMILIAR = 0.3  # likelihood of a CertificateRequest from which on a library counts as recognised
 UNHEARD_OF = 0.01  # of a signal that stands in no table
 
 # Of a reply whose words name causes: what a cause that they do not name keeps.
@@ -96,13 +98,22 @@ def stack_likelihoods(observed: Observed) -> dict[str, float]:
     return found
 
 
+def _known_product(product: str | None) -> bool:
+    return bool(product) and any(re.search(f.products, product or "", re.IGNORECASE) for f in FAMILIES)
+
+
 def _product_factor(family: Family, product: str | None) -> float:
     """What the Server header, the page or the protocol says for or against a family; an unknown product says nothing."""
-    import re
-
-    if not product or not any(re.search(f.products, product, re.IGNORECASE) for f in FAMILIES):
+    if not product or not _known_product(product):
         return 1.0
     return 3.0 if re.search(family.products, product, re.IGNORECASE) else 0.35
+
+
+def familiarity(observed: Observed) -> float:
+    """How much this server looks like any that is known here, 0 to 1: a family can be the likeliest and still be a stranger."""
+    if not observed.schemes or _known_product(observed.product):
+        return 1.0
+    return min(1.0, max(stack_likelihoods(observed).values()) / FAMILIAR)
 
 
 # families that speak HTTP and nothing else

@@ -184,8 +184,8 @@ def _cause(candidate: Candidate, evidence: tuple[Evidence, ...], family: str) ->
     return Cause(
         id=candidate.id, confidence=round(candidate.confidence, 3), summary=text.summary if text else candidate.id,
         evidence=evidence,
-        refuted_by=text.refuted_by if text else "", remedy=text.remedy if text else "", ask_operator=ask_operator(candidate.id,
-            family),
+        refuted_by=text.refuted_by if text else "", remedy=text.remedy if text else "",
+        ask_operator=ask_operator(candidate.id, family),
     )
 
 
@@ -216,21 +216,32 @@ def _probe_outcomes(observed: Observed) -> tuple[ProbeOutcome, ...]:
 def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) -> Explained:
     ranking: Ranking = diagnosis.rank(observed)
     family, sure = ranking.families[0]
+    sure *= diagnosis.familiarity(observed)
     listed = shown(ranking.candidates)
-    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), family.name) for c in listed)
+    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), family.name if sure >= FAMILY_NAMED else "")
+                   for c in listed)
     first = causes[0]
     phase = PHASES.get(observed.phase or "", "")
     headline = (
         f"The server rejected you: it {signal_words(observed.signal, _status(observed))}{', ' + phase if phase else ''}. "
         f"Most likely: {first.summary} ({first.confidence:.0%})"
     )
-    notes = [*_tie(listed, BY_LOG), *_opinion_note(observed)]
+    notes = [*_tie(listed, BY_LOG), *_opinion_note(observed), *_clock_note(observed)]
     if sure < FAMILY_NAMED:
         notes.append("what kind of server this is cannot be told; its answer was judged by what all known kinds do")
     if observed.alert_lost and not observed.signal.startswith("alert:"):
         notes.append("an alert may have been lost: the connection ended while or after we wrote")
     return Explained("server_rejected_client", headline, observed.phase, causes, _probe_outcomes(observed), family.words,
                      round(sure, 2), tuple(notes))
+
+
+def _clock_note(observed: Observed) -> tuple[str, ...]:
+    """Two clocks that differ: dates were judged here by ours and there by theirs."""
+    skew = observed.clock_skew
+    if skew is None or abs(skew) <= CLOCK_TOLERANCE:
+        return ()
+    ours = "behind" if skew > 0 else "ahead"
+    return (f"our clock and the server's differ by {abs(skew):.0f} s (ours is {ours}), and dates are judged by both",)
 
 
 def _opinion_note(observed: Observed) -> tuple[str, ...]:
@@ -283,6 +294,7 @@ def _nobody(observed: Observed) -> Explained:
         sent = "your client certificate" if observed.sent else "you, without a client certificate"
         headline = f"Nothing is wrong: the server accepted {sent}"
         notes += [f"the server answered {_status(observed)}"] if observed.status else []
+        notes += _clock_note(observed)
         if observed.opinion:
             notes.append("with the CA file (and CRLs) given, OpenSSL would refuse this chain, and the server took it: "
                          + "; ".join(observed.opinion_detail))

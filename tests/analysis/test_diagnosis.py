@@ -128,6 +128,15 @@ def test_verification_with_the_servers_own_files_clears_what_it_did_not_find() -
     assert first(seen("page:invalid", opinion=("server-crl",))) == "server-crl"
 
 
+def test_request_for_a_name_that_is_not_served_here_is_about_the_name() -> None:
+    assert first(seen("misdirected", status="421")) == "server-name"
+
+
+def test_page_that_asks_for_a_certificate_which_the_handshake_never_asked_for_means_that_none_was_sent() -> None:
+    assert first(unsent("page:missing", sent=None, requested=False, has_credential=True)) == "no-certificate"
+    assert first(unsent("page:late", sent=None, requested=False, has_credential=True)) == "no-certificate"
+
+
 # ---- probes ---------------------------------------------------------------------------------------
 def test_another_answer_for_a_throw_away_says_that_yours_is_not_refused_as_untrusted() -> None:
     before = seen("alert:42", stack="")

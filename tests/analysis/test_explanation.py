@@ -1,0 +1,131 @@
+"""What people read: who rejected whom, what it rests on, what cannot be told."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from inspector.analysis.explanation import explain, signal_words
+from inspector.analysis.findings import Evidence
+from inspector.analysis.observations import Observed, ProbeSeen
+from tests.analysis.observations_by_hand import probed, seen, unsent
+
+
+def texts(observed: Observed, cause: str) -> str:
+    return " | ".join(e.text for c in explain(observed).causes if c.id == cause for e in c.evidence)
+
+
+def test_headline_says_who_how_when_and_why() -> None:
+    headline = explain(seen("alert:45", "expired")).headline
+    assert headline.startswith("The server rejected you: it sent alert 45 certificate_expired, after the handshake was complete")
+    assert "the client certificate has expired" in headline
+
+
+def test_findings_of_the_credential_are_the_evidence_for_their_cause() -> None:
+    found = {"expired": (Evidence(text="it expired two days ago"),)}
+    cause = explain(seen("alert:45", "expired"), found).causes[0]
+    assert "it expired two days ago" in [e.text for e in cause.evidence]
+
+
+def test_every_cause_says_what_would_refute_it_what_to_change_and_what_to_ask() -> None:
+    for cause in explain(seen("page:invalid")).causes:
+        assert cause.refuted_by
+        assert cause.remedy
+        assert cause.ask_operator
+
+
+def test_operator_is_asked_in_the_words_of_the_servers_family() -> None:
+    nginx = explain(seen("page:invalid", "expired", product="nginx")).causes[0].ask_operator
+    go = explain(seen("alert:42", "expired", stack="go")).causes[0].ask_operator
+    java = explain(seen("alert:46", "expired", stack="jsse")).causes[0].ask_operator
+    assert "$ssl_client_verify" in nginx
+    assert "x509: certificate has expired" in go
+    assert "CertificateExpiredException" in java
+
+
+def test_tie_is_admitted_with_what_would_decide() -> None:
+    notes = explain(seen("page:invalid")).notes
+    assert any("cannot be told apart" in note and "log" in note for note in notes)
+
+
+def test_clear_case_admits_no_tie() -> None:
+    assert not any("told apart" in note for note in explain(seen("alert:45", "expired")).notes)
+
+
+def test_unknown_server_is_said_to_be_unknown() -> None:
+    assert any("what kind of server" in note for note in explain(seen("alert:42", "expired", stack="")).notes)
+
+
+def test_same_and_another_answer_of_a_throw_away_are_told_apart() -> None:
+    same = probed(seen("alert:48", key_check="unknown"), throw_away="alert:48")
+    other = probed(seen("alert:44"), throw_away="alert:48")
+    assert "the same answer as to yours" in texts(same, "lookalike-ca")
+    assert "another answer than to yours" in texts(other, "revoked")
+    assert "not refused as an untrusted one" in texts(other, "revoked")
+
+
+def test_probes_are_listed_with_their_outcomes() -> None:
+    outcomes = {p.name: p.outcome for p in explain(probed(seen("close"), none="alert:116", throw_away="close")).probes}
+    assert outcomes == {
+        "no certificate": "alert 116 certificate_required",
+        "throw-away self-signed certificate": "closed the connection without an alert",
+    }
+
+
+def test_key_that_fits_no_scheme_is_said_to_be_why_nothing_was_sent() -> None:
+    observed = unsent("alert:116", has_credential=True, scheme_fits=False)
+    explained = explain(observed)
+    assert [c.id for c in explained.causes[:2]] == ["no-certificate", "signature-algorithm"]
+    assert "fits none of the signature schemes" in texts(observed, "signature-algorithm")
+
+
+def test_difference_to_the_servers_own_files_is_said() -> None:
+    assert any("OpenSSL accepts this chain" in note for note in explain(seen("page:invalid", opinion=())).notes)
+    assert any("refuses this chain as well" in note for note in explain(seen("alert:45", "expired", opinion=("expired",))).notes)
+
+
+def test_clocks_that_differ_are_said_to_differ() -> None:
+    notes = explain(seen("page:invalid", clock_skew=3600.0)).notes
+    assert any("our clock and the server's differ by 3600 s" in note for note in notes)
+
+
+def test_our_own_refusal_is_never_put_on_the_server() -> None:
+    refused = msgspec.structs.replace(
+        seen("silence"), verdict="undecided", withheld=True, server_problems=("certificate_expired at depth 0",), sent=None)
+    explained = explain(refused)
+    assert (explained.side, [c.id for c in explained.causes]) == ("client_rejected_server", ["server-not-trusted"])
+    assert "certificate_expired at depth 0" in explained.headline
+
+
+@pytest.mark.parametrize(("signal", "side", "cause"), [
+    ("hello/network", "network", "unreachable"), ("hello/plain", "network", "not-tls"),
+    ("hello/alert:70", "server_rejected_client", "protocol-version"),
+    ("hello/alert:40", "server_rejected_client", "no-shared-cipher"),
+    ("hello/alert:112", "server_rejected_client", "server-name"),
+    ("hello/alert:120", "server_rejected_client", "no-shared-alpn"),
+])
+def test_what_never_came_to_certificates_is_named(signal: str, side: str, cause: str) -> None:
+    explained = explain(Observed(verdict="undecided", signal=signal))
+    assert (explained.side, explained.causes[0].id) == (side, cause)
+
+
+def test_small_hello_that_gets_through_names_the_large_one() -> None:
+    dropped = Observed(verdict="undecided", signal="hello/silence", hello_size=1500)
+    through = msgspec.structs.replace(dropped, probes=(ProbeSeen(name="small ClientHello", signal="accepted"),))
+    assert explain(through).causes[0].id == "large-client-hello"
+
+
+@pytest.mark.parametrize(("verdict", "words"), [
+    ("accepted", "Nothing is wrong"), ("not_requested", "never asked"), ("undecided", "cannot be told")])
+def test_no_rejection_has_no_causes(verdict: str, words: str) -> None:
+    explained = explain(msgspec.structs.replace(seen("accepted" if verdict != "undecided" else "silence"), verdict=verdict))
+    assert (explained.side, explained.causes) == ("nobody", ())
+    assert words in explained.headline
+
+
+@pytest.mark.parametrize(("signal", "words"), [
+    ("alert:48", "sent alert 48 unknown_ca"), ("hello/reset", "reset the connection without an alert"),
+    ("alert:200", "sent alert 200"),
+])
+def test_signals_read_as_sentences(signal: str, words: str) -> None:
+    assert signal_words(signal).startswith(words)
