@@ -123,7 +123,8 @@ class Http2(Exchanges):
             self._fail(f"the HTTP/2 response breaks the protocol: {type(exc).__name__}: {exc}")
 
     def _consume_eof(self) -> None:
-        pass
+        if self._raw.startswith(b"HTTP/1."):
+            self._fail("the HTTP/2 response breaks the protocol: it is HTTP/1")
 
     def _take(self, event: Any) -> None:
         name = self._HANDLERS.get(type(event).__name__)
