@@ -160,12 +160,16 @@ class _Engine:
             self._events.append(CloseNotify())
 
     def _drain(self) -> bytes:
-        parts = []
-        while True:
-            try:
-                parts.append(self._ssl.bio_read(CIPHERTEXT))
-            except SSL.WantReadError:
-                return b"".join(parts) if len(parts) != 1 else parts[0]
+        """What OpenSSL wants to send. A read that comes back short was the last: asking once more would cost an exception."""
+        parts: list[bytes] = []
+        size = PLAINTEXT
+        try:
+            while not parts or len(parts[-1]) == size:
+                size = CIPHERTEXT if parts else PLAINTEXT
+                parts.append(self._ssl.bio_read(size))
+        except SSL.WantReadError:
+            pass
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _take_secrets(self) -> None:
         for line in self._collected.secrets:
