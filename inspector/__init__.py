@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
+from inspector.version import __version__ as __version__
 
 _LIBRARY = ("handshake", "request", "diagnose")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from inspector import __version__
 from inspector.app.result import HttpReply
+from inspector.version import __version__
 
 USER_AGENT = f"mtls-inspector/{__version__}"
 BODY_KEPT = 64 * 1024

@@ -9,10 +9,10 @@ import base64
 import ipaddress
 import struct
 
-from inspector import __version__
 from inspector.app.result import AppResult
 from inspector.app.talk import LINE, PeerBroke, Script, Talk, Want, text_of
 from inspector.plan import Proxy
+from inspector.version import __version__
 
 HEADERS = 100  # lines of a proxy's answer
 BODY_SHOWN = 200

@@ -11,13 +11,13 @@ import ipaddress
 from struct import Struct, pack
 from typing import BinaryIO
 
-from inspector import __version__
 from inspector.capture.container import ENHANCED_PACKET, INTERFACE, PCAPNG_MAGIC, SECRETS_BLOCK, TLS_KEY_LOG
 from inspector.capture.tcp import ACK, FIN, RST, SYN
 from inspector.errors import InputError
 from inspector.trace.events import Connected, Ended, Event, SecretLine
 from inspector.trace.observer import Observer
 from inspector.trace.transcript import Transcript
+from inspector.version import __version__
 from inspector.wire.events import Side
 
 LINKTYPE_RAW = 101

@@ -277,9 +277,9 @@ def _safe(text: str) -> str:
 def _write_json(document: dict[str, Any]) -> None:
     import json
 
-    from inspector import __version__
     from inspector.report.escape import json_text
     from inspector.report.model import SCHEMA
+    from inspector.version import __version__
 
     head = {"schema": SCHEMA, "command": "credentials", "tool": {"version": __version__, "openssl": None}}
     run.write(json_text(json.dumps(head | document, ensure_ascii=False)).encode() + b"\n")

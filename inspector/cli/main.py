@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from inspector import __version__
+from inspector.version import __version__
 
 # name -> (module, attribute, one line for --help), in the order of the help page
 COMMANDS: dict[str, tuple[str, str, str]] = {

@@ -7,11 +7,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import Any
 
-from inspector import __version__
 from inspector.analysis.audit_reference import TABLE
 from inspector.analysis.findings import CheckResult
 from inspector.report.escape import terminal
 from inspector.report.model import AuditPart
+from inspector.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from inspector import __version__
 from inspector.analysis import client_auth as auth
 from inspector.analysis import flights
 from inspector.analysis.findings import Cause
@@ -17,6 +16,7 @@ from inspector.report.judgements import fit_of, verification_of
 from inspector.report.network import network_part, report_error, spoke_tls
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
+from inspector.version import __version__
 from inspector.wire import events as wire
 from inspector.wire.events import Side
 from inspector.wire.fields import message_fields
