@@ -25,9 +25,19 @@ def part(**changes: Any) -> AuditPart:
     rows = []
     for row in TABLE:
         status = changes.get(row.id.replace("-", "_"), "pass")
-        rows.append(CheckResult(
-            id=row.id, status=status, severity=row.severity, confidence="confirmed" if status == "finding" else None, summary=f"about {HOSTILE}",
-            evidence=(Evidence("probe 1: HTTP 200", probe="p"),), control="probe 2: HTTP 403", repeat="mtls request x", remedy="mend it"))  # fmt: skip
+        rows.append(
+            CheckResult(
+                id=row.id,
+                status=status,
+                severity=row.severity,
+                confidence="confirmed" if status == "finding" else None,
+                summary=f"about {HOSTILE}",
+                evidence=(Evidence("probe 1: HTTP 200", probe="p"),),
+                control="probe 2: HTTP 403",
+                repeat="mtls request x",
+                remedy="mend it",
+            )
+        )
     return AuditPart(enforcement="ENFORCED", grade="A", coverage=Coverage(run=34, total=34), checks=tuple(rows), audit_id="abc")
 
 

@@ -156,8 +156,8 @@ def test_apache_asks_late_and_is_answered(tls: str, messages: list[int], lab: La
 def test_early_data_reaches_a_server_that_takes_it(lab: Lab) -> None:
     program, port, run = find("openssl"), free_port(), lab.place("early")
     server = lab.start(
-        [program, "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(lab.pki["server.pem"]), "-key", str(lab.pki["server.key"]),
-         "-cert_chain", str(lab.pki["int.pem"]), "-tls1_3", "-early_data", "-quiet"], port, run)
+        [program, "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(lab.pki["server.pem"]),
+         "-key", str(lab.pki["server.key"]), "-cert_chain", str(lab.pki["int.pem"]), "-tls1_3", "-early_data", "-quiet"], port, run)
     first = call(server, lab, "none", "1.3", keep_session=True, application=None)
     kept = first.last(SessionKept)
     assert kept is not None
