@@ -6,8 +6,8 @@ it waits. A hole is given up, and reported as a gap, when the peer acknowledged 
 capture lacks them, and it did not fill for a while; or when too much waits behind it. Positions count on where sequence numbers
 wrap.
 
-Connections are counted as tshark counts ``tcp.stream``: every pair of addresses and ports is one, and a SYN with another initial
-sequence number, or after the end of the connection, begins a new one.
+Connections are counted as tshark 4.0 counts ``tcp.stream``: every pair of addresses and ports is one, and a SYN with another
+initial sequence number begins a new one.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class Connections:
 
 def _begins_anew(connection: Connection, way: int, seq: int) -> bool:
     base = connection.directions[way].base
-    return base is not None and (seq != base or connection.closed_by is not None)
+    return base is not None and seq != base
 
 
 def _note_numbers(connection: Connection, way: int, flags: int, seq: int, ack: int, at: float) -> None:
