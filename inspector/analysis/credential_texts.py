@@ -22,7 +22,6 @@ REMEDIES: dict[str, str] = {
     "intermediate-expired": "replace the CA certificate by its renewed version; if there is none, have the leaf issued anew",
     "root-expired": "ask for a chain to a newer root",
     "expires-soon": "renew it now, before it stops working",
-    "clock-skew": "wait some minutes: a server whose clock is behind takes it for not yet valid",
     "ca-as-leaf": "have an end-entity certificate issued (basicConstraints CA:FALSE) and keep the CA's key off clients",
     "wrong-eku": "have the certificate issued with clientAuth in extendedKeyUsage, by CAs that allow it",
     "wrong-key-usage": "have the certificate issued with digitalSignature in keyUsage",
@@ -41,4 +40,22 @@ REMEDIES: dict[str, str] = {
     "ocsp-unusable": "ask again later, or use --crl",
     "file-permissions": "chmod 600 the file of the private key",
     "weak-file-encryption": "export it again with AES-256 and SHA-256 (openssl pkcs12 -export does so since OpenSSL 3.0)",
+}
+
+# findings that are no cause of a rejection by themselves, in a line each; the others are explained among the causes
+TITLES: dict[str, str] = {
+    "bad-signature": "the issuer's key is the one that the certificate names, and did not make its signature",
+    "unrelated-certificate": "a certificate is sent that is not above the leaf, or sent twice",
+    "root-expired": "the root above the certificate has expired",
+    "expires-soon": "a certificate expires within thirty days, or within the last fifth of a shorter life",
+    "public-ca-client-auth": "a public CA issued it for clients, which these stop doing",
+    "both-ekus": "one certificate is for server and client",
+    "serial-number": "a serial number is negative, zero or longer than 20 bytes",
+    "malformed-certificate": "a certificate breaks the rules of DER or RFC 5280, and strict readers refuse it",
+    "old-version": "a certificate is of X.509 version 1 or 2",
+    "no-identity": "the certificate has neither a subject nor an alternative name",
+    "crl-unusable": "a revocation list proves nothing about this certificate",
+    "ocsp-unusable": "the answer of an OCSP responder proves nothing about this certificate",
+    "file-permissions": "others may read the file of the private key",
+    "weak-file-encryption": "the file of the private key is protected by algorithms of long ago",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from inspector.analysis import audit_reference, cause_texts, reference, x509_errors
+from inspector.analysis import audit_reference, cause_texts, credential_texts, reference, x509_errors
 from inspector.wire.registry import AlertDescription
 
 
@@ -51,6 +51,11 @@ def _causes() -> Iterator[Entry]:
         ))
 
 
+def _findings() -> Iterator[Entry]:
+    for id_, title in credential_texts.TITLES.items():
+        yield Entry("finding", id_, title, _sections(("what to do", credential_texts.REMEDIES[id_])))
+
+
 def _checks() -> Iterator[Entry]:
     for row in audit_reference.TABLE:
         needs = "; ".join(audit_reference.NEEDS[need] for need in row.needs)
@@ -85,6 +90,7 @@ def _errors() -> Iterator[Entry]:
 TOPICS: dict[str, tuple[str, Callable[[], Iterator[Entry]]]] = {
     "alert": ("TLS alerts, by number or name", _alerts),
     "cause": ("why a client certificate is rejected", _causes),
+    "finding": ("what else mtls check finds about a credential", _findings),
     "check": ("the checks of mtls audit", _checks),
     "message": ("handshake messages, and how one-way TLS differs", _messages),
     "error": ("OpenSSL's verification errors, by X509_V_ERR number", _errors),

@@ -19,11 +19,11 @@ EXAMPLES = "Examples: mtls explain alert 48; mtls explain cause missing-intermed
 @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR in the environment).")
 @run.guarded
 def command(topic: str | None, name: str | None, **options: Any) -> int:
-    """Explain an alert (number or name), a cause of a rejection, a check of the audit, a handshake message, or an error of
-    OpenSSL's verification.
+    """Explain an alert (number or name), a cause of a rejection, a finding about a credential, a check of the audit, a handshake
+    message, or an error of OpenSSL's verification.
 
-    TOPIC is alert, cause, check, message or error. Without NAME all entries of the topic are listed; a NAME alone is looked up in
-    all topics.
+    TOPIC is alert, cause, finding, check, message or error. Without NAME all entries of the topic are listed; a NAME alone is
+    looked up in all topics.
     """
     from inspector.analysis import lookup
 

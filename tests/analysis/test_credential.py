@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from inspector.analysis import lookup
 from inspector.analysis.credential import judge_credential
 from inspector.analysis.credential_revocation import Status
+from inspector.analysis.credential_texts import REMEDIES, TITLES
 from inspector.credentials import asn1, mint
 from inspector.credentials.model import Credential, Origin
 
@@ -196,3 +198,11 @@ def test_certificate_without_its_key_is_judged_too() -> None:
 def test_small_distance_to_a_date_is_told_as_a_matter_of_clocks() -> None:
     (finding,) = judge_credential(leaf(ISSUING, not_before=NOW + 60).credential(), NOW)
     assert (finding.id, any("clock" in evidence.text for evidence in finding.evidence)) == ("not-yet-valid", True)
+
+
+def test_every_finding_has_a_remedy_and_an_entry_in_the_reference() -> None:
+    others = {"unknown-ca", "lookalike-ca", "revoked", "crl-unusable", "ocsp-unusable", "root-expired"}
+    found = {fault for fault, _ in FAULTS} | others
+    assert found - REMEDIES.keys() == set()
+    assert {id_ for id_ in found if not lookup.find(id_)} == set()
+    assert TITLES.keys() <= REMEDIES.keys()
