@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WINDOW = 4 * 1024 * 1024  # bytes in flight towards us: enough for a fast road, little enough for memory
 FRAME = 64 * 1024
+HTTP_1_1_REQUIRED = 0xD
 # connection-specific headers may not stand in HTTP/2 (RFC 9113, Section 8.2.2)
 DROPPED = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "expect")
 
@@ -47,6 +48,7 @@ class Http2(Exchanges):
     _stream = 0
     _body_over = True
     _gone = False
+    wants_http1 = False  # the server will not do this over HTTP/2 (RFC 9113, Section 7: HTTP_1_1_REQUIRED)
     # h2.events -> who takes it; events that are not listed do not matter here
     _HANDLERS = {
         "InformationalResponseReceived": "_informational",
@@ -154,10 +156,12 @@ class Http2(Exchanges):
         self._end(reusable=not self._gone)
 
     def _reset(self, event: Any) -> None:
+        self.wants_http1 = event.error_code == HTTP_1_1_REQUIRED
         self._fail(f"the server reset the stream (HTTP/2 error {int(event.error_code)})")
 
     def _goodbye(self, event: Any) -> None:
         self._gone = True
+        self.wants_http1 = event.error_code == HTTP_1_1_REQUIRED
         if (event.last_stream_id or 0) < self._stream or event.error_code:
             self._fail(f"the server said GOAWAY (HTTP/2 error {int(event.error_code or 0)})")
 

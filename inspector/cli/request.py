@@ -144,6 +144,12 @@ def _host(url: str) -> tuple[str, int, str | None]:
     return target.host.lower(), target.port, target.unix_path
 
 
+def _path(url: str, options: dict[str, Any]) -> str:
+    """The URL's path; for a target without one (``host:port``, ``unix:``) what --path says."""
+    path = parse_target(url).url_path
+    return path or (options["paths"][0] if options["paths"] else "/")
+
+
 def channel_settings(url: str, options: dict[str, Any]) -> Settings:
     """As for a handshake; without --timeout a transfer may take as long as something moves."""
     settings = settings_from(url, options)
@@ -163,7 +169,7 @@ def _one_host(group: list[tuple[str, str | None]], options: dict[str, Any]) -> i
     settings = channel_settings(group[0][0], options)
     sinks = [Output(path, include=options["include"], head_only=options["head"], nothing=output.json) for _, path in group]
     errands = [
-        request.Errand(url, request_from(steps.http_authority(settings), parse_target(url).url_path or "/", options), sink)
+        request.Errand(url, request_from(steps.http_authority(settings), _path(url, options), options), sink)
         for (url, _), sink in zip(group, sinks, strict=True)
     ]
     limit = options["max_filesize"]

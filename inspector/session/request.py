@@ -287,6 +287,10 @@ def _goes_on(course: Course, visit: Visit, began: int) -> bool:
         return course.retry_connection() if visit.transcript.first(ev.HandshakeDone) is None else False
     if conversation.left_over is not None:
         return True
+    if getattr(conversation, "wants_http1", False) and course.options.http == "both" and course.rewind():
+        # as for a certificate that is asked for by path: HTTP/2 has no way to ask late (RFC 8740)
+        course.options = course.options._replace(http="1.1")
+        return True
     ended = visit.transcript.last(ev.Ended)
     broken = conversation.abandon((ended.detail or f"the connection ended: {ended.how}") if ended is not None else "")
     if broken is None or course.over:

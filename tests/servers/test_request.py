@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -72,14 +73,14 @@ def test_the_gate_opens_only_where_all_of_it_holds(mtls, lab, pki, node, good):
         assert ("nothing was sent" in called.err) is (code != 0)
 
 
-def test_without_a_positive_sign_client_accepted_is_undecided_and_nothing_is_sent(mtls, lab, good):
+def test_without_a_positive_sign_client_accepted_is_undecided_and_nothing_is_sent(mtls, lab, pki, good):
     """A server without tickets says nothing in TLS 1.3 until it is spoken to."""
-    server = lab.nginx(tls="1.3", more="ssl_session_tickets off; ssl_session_cache none;")
-    quiet = mtls("request", f"https://localhost:{server.port}/", *good, "--require", "client-accepted", "--json")
-    if quiet.report["client_auth"]["verdict"] == "accepted":
-        pytest.skip("this nginx sends tickets all the same")
-    assert quiet.code == 5
-    assert "GET" not in server.log()
+    server = lab.s_server("-num_tickets", "0", tls="1.3")
+    url = f"https://localhost:{server.port}/"
+    quiet = mtls("request", url, *good, "--require", "client-accepted", "--json")
+    assert [quiet.code, quiet.report["client_auth"]["verdict"], quiet.report["error"]["kind"]] == [5, "undecided", "gate-closed"]
+    assert "http" not in quiet.report
+    assert mtls("request", url, *good, "-o", "/dev/null").code == 0
 
 
 @pytest.mark.parametrize("bad", ["untrusted", "expired"])
@@ -105,7 +106,7 @@ def test_a_receipt_binds_the_exchange_to_the_channel(mtls, pki, node, good, tmp_
     assert len(bytes.fromhex(receipt["exporter"]["value"])) == 32
     request = f"GET /echo HTTP/1.1\r\nHost: localhost:{node.port}\r\nUser-Agent: mtls-inspector/"
     assert len(receipt["request"]["sha256"]) == 64
-    from inspector import __version__
+    from inspector.version import __version__
 
     whole = f"{request}{__version__}\r\nAccept: */*\r\n\r\n".encode()
     assert receipt["request"]["sha256"] == hashlib.sha256(whole).hexdigest()
@@ -330,6 +331,32 @@ def _peak(command: list[str]) -> int:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=without_proxy_variables())
     assert done.returncode == 0, done.stderr
     return int(done.stderr.split()[-1])
+
+
+def test_a_server_that_wants_http1_for_this_path_gets_it(mtls, lab, good):
+    """Apache asks for a certificate by path, which it cannot over HTTP/2."""
+    server = lab.apache("SSLVerifyClient none", location="SSLVerifyClient require", more="Protocols h2 http/1.1",
+                        modules=("http2",))
+    called = mtls("request", f"https://localhost:{server.port}/", *good, "-w", "%{http_code} %{http_version} %{client_auth.when}")
+    assert [called.code, called.out] == [0, "ok\n200 1.1 post_handshake"], called.err
+
+
+def test_more_than_was_asked_for_ends_the_transfer_and_keeps_what_came(mtls, node, good, tmp_path):
+    part = tmp_path / "part"
+    called = mtls("request", f"https://localhost:{node.port}/stream/5000000", *good, "--max-filesize", "100000", "-o", str(part))
+    assert called.code == 3
+    assert "longer than 100000 bytes" in called.err
+    assert part.stat().st_size >= 100_000
+
+
+def test_an_interrupt_prints_the_report_so_far(good, node):
+    command = [sys.executable, "-m", "inspector", "request", f"https://localhost:{node.port}/stream/50000000000", *good, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=without_proxy_variables()) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    report = json.loads(out)
+    assert [process.returncode, report["error"]["kind"], report["client_auth"]["verdict"]] == [130, "interrupted", "accepted"], err
 
 
 def test_a_slow_server_is_given_up_in_time(mtls, good, lab):
