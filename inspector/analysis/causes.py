@@ -64,6 +64,8 @@ def _unknown_ca(o: Observed) -> State:
         return "possible"
     if o.relation == "unknown" and o.issuers == 0 and o.end_looks_like == "root":
         return "shown"
+    if o.relation == "linked" and o.listed and o.key_check == "genuine":
+        return "refuted"
     return {"stranger": "shown", "unknown": "possible"}.get(o.relation, "unseen")  # type: ignore[return-value]
 
 
@@ -124,7 +126,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("no-certificate", {"shown": 6.0, "possible": 0.1, "refuted": 1e-7}, _no_certificate),
     CauseRow("key-mismatch", {"shown": 2.0, "refuted": 1e-7}, _finding("key-mismatch")),
     CauseRow("self-signed", {"shown": 1.2, "refuted": 1e-6}, _self_signed),
-    CauseRow("unknown-ca", {"shown": 0.7, "possible": 0.05, "unseen": 0.004, "refuted": 2e-4}, _unknown_ca),
+    CauseRow("unknown-ca", {"shown": 0.7, "possible": 0.05, "unseen": 0.004, "refuted": 0.001}, _unknown_ca),
     CauseRow("lookalike-ca", {"shown": 1.0, "unseen": 0.015, "refuted": 1e-5}, _lookalike),
     CauseRow("missing-intermediate", {"shown": 1.0, "likely": 0.6, "possible": 0.1, "refuted": 1e-5}, _missing_intermediate),
     CauseRow("chain-order", {"shown": 0.4, "refuted": 1e-6}, _finding("chain-order")),
@@ -144,7 +146,7 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("name-constraint", {"shown": 1.2, "refuted": 1e-6}, _finding("name-constraint")),
     CauseRow("critical-extension", {"shown": 1.0, "refuted": 1e-6}, _finding("critical-extension")),
     CauseRow("not-authorised", {"unseen": 0.04, "refuted": 1e-6}, _authorised),
-    CauseRow("server-depth", {"possible": 0.05, "unseen": 0.004, "refuted": 1e-6}, _depth),
+    CauseRow("server-depth", {"possible": 0.05, "unseen": 0.012, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
     CauseRow("server-trust", {"shown": 0.6, "possible": 0.016, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
     CauseRow("server-name", {"shown": 5.0, "refuted": 1e-6}, lambda o: "shown" if o.signal == "misdirected" else "refuted"),
