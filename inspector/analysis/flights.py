@@ -181,12 +181,18 @@ def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:
 
 
 def _client_left_first(transcript: Transcript) -> bool:
-    """True where the client said goodbye before the server did (an alert that cannot be read, after Finished, is one as a rule)."""
+    """True where a capture shows the client's goodbye before the server's (an unread alert after Finished is one, as a rule).
+
+    A live run knows better: its own goodbye may be the answer to the server's end.
+    """
+    if transcript.plan is not None:
+        return False
+    ended = transcript.last(ev.Ended)
     for event in transcript.events:
-        if isinstance(event, wire.OpaqueRecord) and event.alert:
-            return event.side is Side.CLIENT
-        if isinstance(event, wire.Alert) and event.description == CLOSE_NOTIFY:
-            return event.side is Side.CLIENT
+        if (isinstance(event, wire.OpaqueRecord) and event.alert) or (
+            isinstance(event, wire.Alert) and event.description == CLOSE_NOTIFY
+        ):
+            return event.side is Side.CLIENT and (ended is None or event.at <= ended.at)
     return False
 
 

@@ -27,12 +27,12 @@ class Phases:
         if _ORDER[phase] > _ORDER[self._transcript.phase]:
             self._transcript.append(PhaseEntered(at, phase))
 
-    def before(self, event: wire.WireEvent) -> None:
+    def before(self, event: wire.WireEvent, *, server_left: bool) -> None:
         """Move on because of an event that is about to be appended: a first word, a goodbye."""
         phase = self._transcript.phase
         if event.side is Side.SERVER and phase is Phase.HELLO:
             self.enter(Phase.SERVER_FLIGHT, event.at)
-        elif phase is Phase.VERDICT and event.side is Side.CLIENT and isinstance(event, wire.Alert):
+        elif phase is Phase.VERDICT and event.side is Side.CLIENT and isinstance(event, wire.Alert) and not server_left:
             self.enter(Phase.APPLICATION, event.at)  # the client is done listening
 
     def after(self, event: wire.WireEvent) -> None:

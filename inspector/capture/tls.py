@@ -81,6 +81,8 @@ class Tls:
         self._early: list[tuple[bytes, float]] | None = [] if hello_comes else None
         self._early_size = 0
         self._room = room
+        self._connection = connection
+        self._server_way = client ^ 1
         self._port = connection.ends[client ^ 1][1]
         self._randoms: list[bytes] = []
         self._held = 0
@@ -184,7 +186,7 @@ class Tls:
                 return
         if self._rows:
             self._end_rows()
-        self.phases.before(event)
+        self.phases.before(event, server_left=self._connection.closed_by == self._server_way)
         self.transcript.append(event)
         self.phases.after(event)
 

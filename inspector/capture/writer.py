@@ -25,6 +25,9 @@ PSH = 8
 # One packet holds what one read of the socket gave, as captures with segmentation offload show it, within an IP packet's length.
 SEGMENT = 32_768
 WINDOW = 65_535
+# A server's FIN stands this many seconds before our answer to it.
+MOMENT = 1e-6
+LARGEST_GOODBYE = 64
 LOCALHOST = ipaddress.ip_address("127.0.0.1")
 _OPT_TSRESOL, _OPT_USERAPPL = 9, 4
 _NANOSECONDS = 9
@@ -62,6 +65,11 @@ def checksum(data: bytes) -> int:
     # Sums of 16-bit words may be taken in any width modulo 0xFFFF.
     total = int.from_bytes(data, "big") % 0xFFFF
     return 0xFFFF - total if total or not any(data) else 0
+
+
+def is_goodbye(data: bytes) -> bool:
+    """True for a single TLS record that may be an alert."""
+    return len(data) <= LARGEST_GOODBYE and data[:1] in (b"\x15", b"\x17") and len(data) == 5 + int.from_bytes(data[3:5], "big")
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -103,7 +111,7 @@ class Flow:
         }
         self._identity = 0
         self.ended: Ended | None = None
-        self.held: list[bytes] = []
+        self.held: tuple[Side, bytes, float] | None = None
 
     def nanoseconds(self, at: float) -> int:
         """Since the epoch; ``at`` in seconds since the start of the run."""
@@ -124,13 +132,25 @@ class Flow:
             self.segment(side, PSH | ACK, data[start:start + SEGMENT], at) for start in range(0, len(data), SEGMENT)
         )
 
-    def close(self, at: float) -> bytes:
-        """The end as it was: by whom, and how."""
+    def release(self) -> bytes:
+        """The packets of what was held."""
+        held, self.held = self.held, None
+        return self.data(*held) if held is not None else b""
+
+    def close(self) -> bytes:
+        """The end as it was: by whom, and how. Our goodbye to a server that had left comes behind its FIN, as it was said."""
         ended = self.ended
         if ended is None or ended.by == "network":
-            return b""
+            return self.release()
         # An end after an alert or close_notify is our own closing of the socket.
         by = Side.SERVER if ended.by == "server" and ended.how in ("fin", "reset") else Side.CLIENT
+        at = ended.at
+        if by is Side.SERVER and ended.how == "fin" and self.held is not None and self.held[0] is Side.CLIENT:
+            fin = self.segment(by, FIN | ACK, b"", self.held[2] - MOMENT)
+            return fin + self.release() + self.segment(Side.CLIENT, FIN | ACK, b"", at) + self.segment(by, ACK, b"", at)
+        return self.release() + self._end(by, ended, at)
+
+    def _end(self, by: Side, ended: Ended, at: float) -> bytes:
         if ended.how == "reset":
             return self.segment(by, RST | ACK, b"", at)
         return (
@@ -184,16 +204,16 @@ class PcapngWriter(Observer):
     def on_bytes(self, transcript: Transcript, side: Side, data: bytes, at: float) -> None:
         flow = self._flows.get(id(transcript)) or self._begin(transcript, None)
         self._release(flow)
-        flow.held.append(flow.data(side, data, at))
-        if side is Side.CLIENT:
+        flow.held = (side, data, at)
+        if side is Side.CLIENT and not is_goodbye(data):
             self._release(flow)
 
     def on_closed(self, transcript: Transcript) -> None:
         flow = self._flows.pop(id(transcript), None)
         if flow is None:
             return
-        self._release(flow)
-        self._write(flow.close(flow.ended.at if flow.ended is not None else 0.0))
+        self._tell_secrets()
+        self._write(flow.close())
 
     def _begin(self, transcript: Transcript, connected: Connected | None) -> Flow:
         before = self._flows.get(id(transcript))
@@ -207,13 +227,14 @@ class PcapngWriter(Observer):
 
     def _release(self, flow: Flow) -> None:
         """Write the secrets that came, then the packets that waited for them."""
+        self._tell_secrets()
+        self._write(flow.release())
+
+    def _tell_secrets(self) -> None:
         if self._secrets:
             lines = b"".join(self._secrets)
             self._secrets.clear()
             self._write(block(SECRETS_BLOCK, pack("<II", TLS_KEY_LOG, len(lines)) + lines))
-        if flow.held:
-            self._write(b"".join(flow.held))
-            flow.held.clear()
 
     def _write(self, data: bytes) -> None:
         if not data:
