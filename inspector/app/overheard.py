@@ -277,6 +277,11 @@ class Script:
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"TRACE ")
 
 
+def _may_become_http(data: bytes) -> bool:
+    """True for less than what HTTP is recognised by."""
+    return any(len(data) < len(start) and start.startswith(data) for start in (*_METHODS, HTTP2_PREFACE[:16], b"HTTP/1."))
+
+
 class FirstAnswer:
     """Finds out which protocol is spoken, by its first bytes, ALPN, what went before TLS, and the port, and follows it.
 
@@ -287,6 +292,7 @@ class FirstAnswer:
         self._port, self._alpn, self._plain = port, alpn, plain
         self._listener: Listener | None = None
         self._hopeless = False
+        self._first = b""  # until it is clear what it is the beginning of
 
     @property
     def done(self) -> bool:
@@ -305,8 +311,12 @@ class FirstAnswer:
     def receive(self, side: Side, data: bytes) -> None:
         """Opened application data of one side."""
         if self._listener is None and not self._hopeless:
-            self._listener = self._choose(side, data)
+            self._first += data
+            if _may_become_http(self._first):
+                return
+            self._listener = self._choose(side, self._first)
             self._hopeless = self._listener is None
+            data = self._first
         if self._listener is not None:
             self._listener.receive(side, data)
 
