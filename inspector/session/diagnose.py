@@ -21,7 +21,7 @@ from inspector.plan import HandshakePlan, Pause, Step
 from inspector.report.build import build_report
 from inspector.report.model import DiagnosisPart, Report
 from inspector.session.gathering import NOTHING_SPECIAL, Facts, Options, evidence_of, gather
-from inspector.session.probes import Probe, certificate_probes, hello_probes, read_only, without_staple
+from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, read_only, second_try
 from inspector.session.settings import Settings, handshake_plan
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
@@ -33,10 +33,6 @@ POLITE_SECONDS = 1.0
 LEAST_SECONDS = 1.0  # what must be left of --timeout for another probe
 LEAST_HANDSHAKE_SECONDS = 2.0
 FIRST_SHARE = 0.4  # of --timeout, for the first try's handshake
-# ends in the hello phase that name no reason, so that an extension of ours may be to blame
-WITHOUT_A_REASON = frozenset({
-    HELLO + signal for signal in ("close", "reset", "alert:40", "alert:47", "alert:50", "alert:80", "alert:110")
-})
 
 Probing = Generator[Step, Any, Observed]
 
@@ -142,21 +138,19 @@ def _probe_certificates(run: _Run, facts: Facts) -> Probing:
     return observed
 
 
-def _without_staple(run: _Run) -> Generator[Step, Any, tuple[Transcript | None, ProbeSeen]]:
-    """Without a request for a staple: the transcript, where it got further (the rest is tried in the same way), and the probe."""
-    probe = without_staple(run.plan)
-    transcript = yield from run.make(probe)
-    seen = run.seen(probe, transcript)
+def _try_second(run: _Run, second: Second) -> Generator[Step, Any, tuple[Transcript | None, ProbeSeen]]:
+    """The first try in another way: the transcript, where it got further (the rest is tried in the same way), and the probe."""
+    transcript = yield from run.make(second.probe)
+    seen = run.seen(second.probe, transcript)
     if seen.signal.startswith(HELLO):
         return None, seen
-    run.plan = probe.plan()
+    run.plan = second.probe.plan()
     return transcript, seen
 
 
-def _with_probe(facts: Facts, probe: ProbeSeen) -> Facts:
+def _with_probe(facts: Facts, probe: ProbeSeen, note: str) -> Facts:
     observed = msgspec.structs.replace(facts.observed, probes=(*facts.observed.probes, probe))
     if not probe.signal.startswith(HELLO):
-        note = "the server fails on a ClientHello that asks for a stapled OCSP response; all else was tried without asking"
         observed = msgspec.structs.replace(observed, notes=(*observed.notes, note))
     return facts._replace(observed=observed)
 
@@ -221,11 +215,12 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
     facts = gathered(transcript)
     if options.probes:
         state = _Run(plan, options, transcript)
-        if facts.observed.signal in WITHOUT_A_REASON:
-            second, probe = yield from _without_staple(state)
-            if second is not None:
-                transcript, facts = second, gathered(second)
-            facts = _with_probe(facts, probe)
+        second = second_try(plan, facts.observed.signal, http=protocol == "http" and settings.alpn is None)
+        if second is not None:
+            further, probe = yield from _try_second(state, second)
+            if further is not None:
+                transcript, facts = further, gathered(further)
+            facts = _with_probe(facts, probe, second.note)
         observed = yield from _probe(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
     else:

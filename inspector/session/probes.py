@@ -12,6 +12,10 @@ from inspector.session.gathering import Facts
 
 READ_ONLY_SECONDS = 1.5
 SMALL_GROUPS = "X25519:P-256"
+# ends in the hello phase that name no reason, so that an extension of ours may be to blame
+WITHOUT_A_REASON = frozenset({
+    HELLO + signal for signal in ("close", "reset", "alert:40", "alert:47", "alert:50", "alert:80", "alert:110")
+})
 LARGE_HELLO = 1200  # bytes; what is smaller fits one packet
 
 
@@ -135,7 +139,21 @@ def read_only(plan: HandshakePlan) -> Probe:
                  lambda: plan._replace(name="again, without writing", application=None, timeouts=quiet))
 
 
-def without_staple(plan: HandshakePlan) -> Probe:
-    """The first try once more, without asking for a stapled OCSP response: some servers fail on that extension alone."""
-    return Probe("without asking for a staple", "the ClientHello does not ask for a stapled OCSP response",
-                 lambda: plan._replace(staple=False))
+class Second(NamedTuple):
+    """Another way to make the first try, where that got stuck in the hello phase; where it gets further, all else goes the same way."""
+
+    probe: Probe
+    note: str
+
+
+def second_try(plan: HandshakePlan, signal: str, *, http: bool) -> Second | None:
+    """What may get further than a first try that ended with this signal; None where nothing is known."""
+    if signal == HELLO + "alert:120" and http and "h2" not in plan.alpn:
+        probe = Probe("with HTTP/2", "ALPN offers h2", lambda: plan._replace(alpn=("h2",)))
+        return Second(probe, "the server speaks HTTP/2 only: all else was tried with it")
+    if signal in WITHOUT_A_REASON:
+        probe = Probe("without asking for a staple", "the ClientHello does not ask for a stapled OCSP response",
+                      lambda: plan._replace(staple=False))
+        return Second(
+            probe, "the server fails on a ClientHello that asks for a stapled OCSP response; all else was tried without asking")
+    return None

@@ -339,6 +339,41 @@ def test_cipher_that_the_server_does_not_have_is_named() -> None:
     assert ids(report)[0] == "no-shared-cipher"
 
 
+def test_server_that_fails_on_a_request_for_a_staple_is_diagnosed_without_it() -> None:
+    """Some servers give up on that extension alone; what is the matter with the certificate is still found out."""
+
+    def behave(sock: socket.socket) -> None:
+        hello = sock.recv(65536, socket.MSG_PEEK)
+        if STATUS_REQUEST in hello:
+            return
+        with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
+            context.wrap_socket(sock, server_side=True)
+
+    with Peer(behave) as peer:
+        report = run(peer, EXPIRED.credential())
+    assert (verdict(report), ids(report)[0]) == ("rejected", "expired")
+    assert probes(report)[0] == "without asking for a staple"
+
+
+STATUS_REQUEST = bytes.fromhex("000500050100000000")  # the extension, empty (RFC 6066, Section 8)
+
+
+def test_server_that_speaks_http2_only_is_diagnosed_over_it() -> None:
+    def behave(sock: socket.socket) -> None:
+        hello = sock.recv(65536, socket.MSG_PEEK)
+        if b"\x02h2" not in hello:
+            sock.recv(65536)
+            sock.sendall(bytes.fromhex("15030300020278"))  # alert no_application_protocol
+            return
+        with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
+            context.set_alpn_protocols(["h2"])
+            context.wrap_socket(sock, server_side=True)
+
+    with Peer(behave) as peer:
+        report = run(peer, STRANGER.credential())
+    assert (verdict(report), ids(report)[0], probes(report)[0]) == ("rejected", "unknown-ca", "with HTTP/2")
+
+
 # ---- with what the server is believed to trust -------------------------------------------------------------
 def test_own_verification_that_accepts_makes_the_difference_a_finding() -> None:
     options = diagnose.Options(client_ca=(ROOT.cert,), probes=False)
