@@ -13,6 +13,7 @@ from inspector.analysis import credential_revocation as revocation
 from inspector.analysis.credential_case import Case, Found, case_of
 from inspector.analysis.credential_texts import REMEDIES, SEVERITY_ORDER
 from inspector.analysis.findings import Finding
+from inspector.analysis.revocation_status import Status
 from inspector.credentials.model import Credential
 
 Rule = Callable[[Case], Iterable[Found]]
@@ -48,7 +49,7 @@ RULES: tuple[Rule, ...] = (
 
 def judge_credential(
     credential: Credential, now: float, *, anchors: Sequence[bytes] = (), crls: Sequence[bytes] = (),
-    known_names: Sequence[bytes] = (), statuses: Sequence[revocation.Status] = (),
+    known_names: Sequence[bytes] = (), statuses: Sequence[Status] = (),
 ) -> tuple[Finding, ...]:
     """All findings about a credential, the gravest first; none for a good one.
 

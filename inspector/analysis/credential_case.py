@@ -13,7 +13,7 @@ from inspector.der.certificate import Certificate, parse
 from inspector.der.names import comparison_key
 
 if TYPE_CHECKING:
-    from inspector.analysis.credential_revocation import Status
+    from inspector.analysis.revocation_status import Status
 
 MAX_PATH = 20
 

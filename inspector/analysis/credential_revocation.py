@@ -15,15 +15,6 @@ from inspector.der.oids import SIGNATURES
 STALE_AFTER = 0.0
 
 
-class Status(NamedTuple):
-    """What a responder said about one certificate: ``state`` is "good", "revoked", "unknown" or "unusable" (see ``detail``)."""
-
-    certificate: bytes  # DER
-    state: str
-    detail: str
-    responder: str
-
-
 class _List(NamedTuple):
     parsed: Any
     issuer: bytes

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from inspector.cli.run import Output
+from inspector.cli.output import Output
 from inspector.errors import InputError
 from inspector.trace.events import Event, SecretLine
 from inspector.trace.transcript import Transcript

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.analysis.credential_case import case_of
-from inspector.analysis.credential_revocation import Status
+from inspector.analysis.revocation_status import Status
 from inspector.cli import run, web
 from inspector.credentials.load import load_certificates
 from inspector.credentials.model import Credential

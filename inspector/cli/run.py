@@ -9,18 +9,17 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from inspector.cli.output import Output as Output
+from inspector.cli.output import output_from as output_from
 from inspector.errors import CredentialError, InputError, InspectorError, InternalError, TransportError, UsageError
 
 C = TypeVar("C", bound=Callable[..., Any])
 R = TypeVar("R")
 
-ISSUES = "https://github.com/mtls-inspector/mtls-inspector/issues"
-WIDTH_WITHOUT_TERMINAL = 100
-NARROWEST, WIDEST = 60, 160
 
 # who is at fault -> exit code (report.outcome.ExitCode, spelled here so that errors cost no import)
 EXIT_CODES: dict[type[InspectorError], int] = {
@@ -31,40 +30,6 @@ INTERRUPTED, TERMINATED, BUG = 130, 143, 70
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: an interrupt like Ctrl-C, with an exit code of its own."""
-
-
-class Output(NamedTuple):
-    """How to print, and what to write beside it."""
-
-    json: bool = False
-    verbose: bool = False
-    explain: bool = False
-    quiet: bool = False
-    color: bool = False
-    width: int = WIDTH_WITHOUT_TERMINAL
-    keylog: str | None = None
-    pcapng: str | None = None
-
-
-def _terminal_width() -> int:
-    import shutil
-
-    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 24)).columns))
-
-
-def output_from(options: dict[str, Any]) -> Output:
-    """What the output options, the environment (NO_COLOR, TERM, COLUMNS) and the terminal come to."""
-    plain = options.get("no_color") or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return Output(
-        json=bool(options.get("as_json")),
-        verbose=bool(options.get("verbose")),
-        explain=bool(options.get("explain")),
-        quiet=bool(options.get("quiet")),
-        color=not plain and sys.stdout.isatty(),
-        width=_terminal_width(),
-        keylog=options.get("keylog"),
-        pcapng=options.get("pcapng"),
-    )
 
 
 def say(text: str) -> None:
@@ -151,7 +116,7 @@ def _bug(command: str, output: Output, exc: Exception) -> int:
     if os.environ.get("MTLS_DEBUG"):
         raise exc
     message = f"this is a bug in mtls: {type(exc).__name__}: {exc}"
-    _fail(command, output, "internal", message, f"please report it at {ISSUES}, with what MTLS_DEBUG=1 in the environment prints")
+    _fail(command, output, "internal", message, "please report it, with what MTLS_DEBUG=1 in the environment prints")
     return BUG
 
 

@@ -6,7 +6,7 @@ which. Wherever the end is found, ``Over`` is raised, and ``steps`` writes the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from inspector.drive.dial import Dialer, resolve
@@ -15,23 +15,11 @@ from inspector.drive.loop import READ, WRITE, Loop, Ready, Steps, Stop, Wait
 from inspector.drive.record import Recorder
 from inspector.drive.stream import Stream
 from inspector.engine.connection import ClientConnection
-from inspector.plan import Conversation, HandshakePlan, HelloPlan, PlaintextPlan, Plan, Trust
+from inspector.plan import Conversation, HandshakePlan, Trust
 from inspector.trace.events import Connected, Ended, PreludeDone
 from inspector.trace.phase import Happening
 from inspector.trace.transcript import Transcript
 from inspector.wire.events import Side
-
-
-def connection_for(plan: Plan, loop: Loop) -> Connection:
-    """The connection that does this plan. Raises CredentialError and the like where the plan cannot be done at all."""
-    if isinstance(plan, HandshakePlan):
-        from inspector.drive.handshake import HandshakeConnection
-
-        return HandshakeConnection(plan, loop)
-    from inspector.drive.raw import HelloConnection, PlaintextConnection
-
-    kinds: dict[type, Callable[..., Connection]] = {HelloPlan: HelloConnection, PlaintextPlan: PlaintextConnection}
-    return kinds[type(plan)](plan, loop)
 
 
 class Deadlines:

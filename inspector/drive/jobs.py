@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from inspector.drive.connection import Connection, connection_for
+from inspector.drive.connection import Connection
+from inspector.drive.kinds import connection_for
 from inspector.drive.loop import Loop, Steps, Wait
 from inspector.plan import Pause, Plan, Step
 from inspector.trace.events import Ended

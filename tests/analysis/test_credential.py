@@ -8,8 +8,8 @@ import pytest
 
 from inspector.analysis import lookup
 from inspector.analysis.credential import judge_credential
-from inspector.analysis.credential_revocation import Status
 from inspector.analysis.credential_texts import REMEDIES, TITLES
+from inspector.analysis.revocation_status import Status
 from inspector.credentials import asn1, mint
 from inspector.credentials.model import Credential, Origin
 
