@@ -32,7 +32,8 @@ Option = Callable[[F], F]
 VERSIONS = {"1.0": TlsVersion.TLS1_0, "1.1": TlsVersion.TLS1_1, "1.2": TlsVersion.TLS1_2, "1.3": TlsVersion.TLS1_3}
 # where a protocol that starts in the clear listens (IANA's port numbers)
 STARTTLS_PORTS = {
-    "smtp": 587, "imap": 143, "pop3": 110, "ftp": 21, "ldap": 389, "postgres": 5432, "mysql": 3306, "xmpp": 5222, "nntp": 119,
+    "smtp": 587, "lmtp": 24, "imap": 143, "pop3": 110, "ftp": 21, "ldap": 389, "postgres": 5432, "mysql": 3306, "mariadb": 3306,
+    "xmpp": 5222, "nntp": 119, "sieve": 4190, "irc": 6667, "rdp": 3389,
 }
 SCHEMES = frozenset({"https", "wss"})
 FILE = click.Path(dir_okay=False)
