@@ -21,7 +21,7 @@ from inspector.plan import HandshakePlan, Pause, Step
 from inspector.report.build import build_report
 from inspector.report.model import DiagnosisPart, Report
 from inspector.session.gathering import NOTHING_SPECIAL, Facts, Options, evidence_of, gather
-from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, read_only, second_try
+from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, read_only, second_try, without_certificate
 from inspector.session.settings import Settings, handshake_plan
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
@@ -32,6 +32,7 @@ MOST_HANDSHAKES = 8
 POLITE_SECONDS = 1.0
 LEAST_SECONDS = 1.0  # what must be left of --timeout for another probe
 LEAST_HANDSHAKE_SECONDS = 2.0
+SILENCE_IS_A_YES = 0.7  # how sure
 FIRST_SHARE = 0.4  # of --timeout, for the first try's handshake
 
 Probing = Generator[Step, Any, Observed]
@@ -155,6 +156,28 @@ def _with_probe(facts: Facts, probe: ProbeSeen, note: str) -> Facts:
     return facts._replace(observed=observed)
 
 
+def _is_silent(observed: Observed) -> bool:
+    """Our certificate was sent, nothing was asked of the application, and nothing came."""
+    return observed.verdict == "undecided" and observed.signal == "silence" and bool(observed.sent) and observed.protocol == "none"
+
+
+def _compare_silence(run: _Run, facts: Facts) -> Generator[Step, Any, Facts]:
+    """A server that says nothing after our certificate, and refuses without one: its silence is a yes.
+
+    TLS 1.3 servers without session tickets are silent until the application speaks; those that refuse do it at once.
+    """
+    probe = without_certificate(run.plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    observed = msgspec.structs.replace(facts.observed, probes=(*facts.observed.probes, seen))
+    if judge(transcript).verdict != "rejected":
+        return facts._replace(observed=observed)
+    told = "the connection stays open after our certificate, and is refused at once without one"
+    auth = facts.auth._replace(verdict="accepted", rests_on=told, confidence=SILENCE_IS_A_YES)
+    observed = msgspec.structs.replace(observed, verdict="accepted", signal="accepted", notes=(*observed.notes, told))
+    return facts._replace(observed=observed, auth=auth)
+
+
 def _probe(run: _Run, facts: Facts) -> Probing:
     """The probes that this first try leaves open."""
     observed = facts.observed
@@ -221,6 +244,8 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
             if further is not None:
                 transcript, facts = further, gathered(further)
             facts = _with_probe(facts, probe, second.note)
+        if _is_silent(facts.observed):
+            facts = yield from _compare_silence(state, facts)
         observed = yield from _probe(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
     else:

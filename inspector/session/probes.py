@@ -65,7 +65,7 @@ def certificate_probes(plan: HandshakePlan, facts: Facts) -> tuple[Probe, ...]:
         return lambda: plan._replace(name=name, credential=make())
 
     found = [
-        Probe("no certificate", "no certificate is sent", presenting("no certificate", lambda: None)),
+        without_certificate(plan),
         Probe("throw-away self-signed certificate", "a self-signed certificate with the same type of key",
               presenting("throw-away self-signed certificate", lambda: _self_signed(chain))),
     ]
@@ -139,8 +139,13 @@ def read_only(plan: HandshakePlan) -> Probe:
                  lambda: plan._replace(name="again, without writing", application=None, timeouts=quiet))
 
 
+def without_certificate(plan: HandshakePlan) -> Probe:
+    """The first try without a credential."""
+    return Probe("no certificate", "no certificate is sent", lambda: plan._replace(name="no certificate", credential=None))
+
+
 class Second(NamedTuple):
-    """Another way to make the first try, where that got stuck in the hello phase; where it gets further, all else goes the same way."""
+    """Another way to make the first try, where that got stuck in the hello phase. If it gets further, all else goes that way."""
 
     probe: Probe
     note: str

@@ -112,6 +112,23 @@ def test_handshake_that_succeeds_on_our_side_is_still_a_rejection_when_the_alert
     assert part(report).phase == phase
 
 
+@pytest.mark.parametrize(("require", "verdicts"), [(True, ("accepted", "nobody")), (False, ("undecided", "nobody"))])
+def test_silence_is_a_yes_where_the_same_without_a_certificate_is_refused(require: bool, verdicts: tuple[str, str]) -> None:
+    """No session tickets and no first step: nothing comes after our certificate."""
+
+    def behave(sock: socket.socket) -> None:
+        with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
+            context.num_tickets = 0
+            context.verify_mode = ssl.CERT_REQUIRED if require else ssl.CERT_OPTIONAL
+            with context.wrap_socket(sock, server_side=True) as tls:
+                read_until_closed(tls)
+
+    with Peer(behave) as peer:
+        report = run(peer, CLIENT.credential(), app="none")
+    assert (verdict(report), part(report).side) == verdicts
+    assert probes(report) == ["no certificate"]
+
+
 # ---- what the server's answer means --------------------------------------------------------------------
 def test_certificate_that_is_missing_is_named() -> None:
     with tls_server(answer=OK) as peer:
@@ -255,11 +272,12 @@ def test_alert_that_was_lost_is_heard_by_listening_once_more() -> None:
         with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
             if next(count) == 0:
                 context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(STRANGER.chain[-1]))
-                tls = context.wrap_socket(sock, server_side=True)
-                tls.recv(1)
-                reset(tls)
+                with context.wrap_socket(sock, server_side=True) as tls:
+                    tls.recv(1)
+                    reset(tls)
                 return
-            context.wrap_socket(sock, server_side=True)
+            with context.wrap_socket(sock, server_side=True):
+                pass
 
     with Peer(behave) as peer:
         report = run(peer, STRANGER.credential(), minimum=TlsVersion.TLS1_3, maximum=TlsVersion.TLS1_3)
@@ -346,8 +364,9 @@ def test_server_that_fails_on_a_request_for_a_staple_is_diagnosed_without_it() -
         hello = sock.recv(65536, socket.MSG_PEEK)
         if STATUS_REQUEST in hello:
             return
-        with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
-            context.wrap_socket(sock, server_side=True)
+        with (server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError),
+              context.wrap_socket(sock, server_side=True)):
+            pass
 
     with Peer(behave) as peer:
         report = run(peer, EXPIRED.credential())
@@ -367,7 +386,8 @@ def test_server_that_speaks_http2_only_is_diagnosed_over_it() -> None:
             return
         with server_context(TlsVersion.TLS1_3) as context, contextlib.suppress(ssl.SSLError):
             context.set_alpn_protocols(["h2"])
-            context.wrap_socket(sock, server_side=True)
+            with context.wrap_socket(sock, server_side=True):
+                pass
 
     with Peer(behave) as peer:
         report = run(peer, STRANGER.credential())
