@@ -11,7 +11,7 @@ import click
 
 from inspector.cli import run
 from inspector.cli.options import output_options, settings_from, settings_options
-from inspector.cli.request_output import Facts, Output, written_out
+from inspector.cli.request_output import Facts, Output, check_template, written_out
 from inspector.errors import UsageError
 from inspector.session.settings import Settings
 from inspector.target import parse_target
@@ -125,6 +125,8 @@ def send(urls: tuple[str, ...], options: dict[str, Any]) -> int:
     from inspector.report.outcome import ExitCode, worst
 
     prepare(options)
+    if options["write_out"]:
+        check_template(options["write_out"])
     outputs = [*options["output"], *[None] * len(urls)][: len(urls)]
     numbered = list(zip(urls, outputs, strict=True))
     codes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Any, BinaryIO
@@ -18,6 +19,9 @@ class Output:
 
     def __init__(self, path: str | None, *, include: bool, head_only: bool, nothing: bool = False) -> None:
         self._path = path
+        folder = os.path.dirname(path or "") or "."
+        if path not in (None, "-") and not os.path.isdir(folder):
+            raise InputError(f"cannot write '{path}': there is no folder '{folder}'", kind="file-unwritable", hint="check the path")
         self._include = include or head_only
         self._nothing = nothing  # the report has stdout
         self._file: BinaryIO | None = None
@@ -86,7 +90,7 @@ class Facts:
         self._outcome, self._transcript, self._report, self._url, self._redirects = outcome, transcript, report, url, redirects
 
     def value(self, name: str) -> str:
-        """The value as text; empty where it is unknown. Raises UsageError for a name that nothing has."""
+        """The value as text; empty where it is unknown."""
         curl = self._of_curl()
         found = curl[name] if name in curl else self._of_report(name)
         return "" if found is None else str(found)
@@ -133,16 +137,21 @@ ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
 PATTERN = re.compile(r"\\[nrt]|%%|%\{([a-z_]+:)?([A-Za-z0-9_.-]+)\}|%header\{([^}]*)\}")
 
 
+def check_template(template: str) -> None:
+    """Raises UsageError for a kind of name that ``--write-out`` does not know, before anything is sent."""
+    for found in PATTERN.finditer(template):
+        if found[1]:
+            raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name} or %header{name}")
+
+
 def written_out(template: str, facts: Facts, headers: Headers) -> str:
-    """The text of ``--write-out``: ``%{name}``, ``%header{name}``, and line ends. Raises UsageError for another kind of name."""
+    """The text of ``--write-out``: ``%{name}``, ``%header{name}``, and line ends."""
 
     def replace(found: re.Match[str]) -> str:
         if found[0] in ESCAPES:
             return ESCAPES[found[0]]
         if found[3] is not None:
             return value_of(headers, found[3]) or ""
-        if found[1]:
-            raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name} or %header{name}")
         return facts.value(found[2])
 
     return PATTERN.sub(replace, template)

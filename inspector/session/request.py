@@ -353,7 +353,10 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
 
     visit = result.visits[-1]
     report = build_report("request", visit.transcript, settings)
+    errors = [outcome.reply.status for outcome in result.outcomes if outcome.reply is not None and outcome.reply.status >= 400]
     code, told = exit_code(report), _told(result, visit)
+    if told is None and fail and errors:
+        told = "http-error", f"the server answered HTTP {errors[-1]}", "--fail makes this an error"
     if told is not None and report.error is UNSET:
         report = msgspec.structs.replace(report, error=ReportError(kind=told[0], message=told[1], hint=told[2]))
     if result.interrupted is not None:
@@ -365,7 +368,6 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
         return report, ExitCode.NO if result.gate.ok is False else ExitCode.UNDECIDED
     if last is None or last.reply is None or last.error or result.error or not last.reply.complete:
         return report, ExitCode.NO_TALK
-    errors = any(outcome.reply is not None and outcome.reply.status >= 400 for outcome in result.outcomes)
     return report, ExitCode.NO if fail and errors else ExitCode.YES
 
 
