@@ -46,7 +46,8 @@ def _network_signal(transcript: Transcript) -> str | None:
         return "network"
     prelude = [e for e in transcript.all(ev.Ended) if str(e.phase) in {"resolve", "connect", "prelude"}]
     if prelude:
-        return "plain" if transcript.first(ev.Plain) else "network"
+        answered = any(e.side is Side.SERVER for e in transcript.all(ev.Plain))
+        return "plain" if answered else {"fin": "close", "reset": "reset"}.get(prelude[-1].how, "silence")
     spoke = any(isinstance(e, (wire.Message, wire.Alert)) and e.side is Side.SERVER for e in transcript.events)
     if not spoke and any(e.side is Side.SERVER for e in transcript.all(wire.NotTls)):
         return "plain"
