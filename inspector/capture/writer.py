@@ -25,7 +25,7 @@ PSH = 8
 # One packet holds what one read of the socket gave, as captures with segmentation offload show it, within an IP packet's length.
 SEGMENT = 32_768
 WINDOW = 65_535
-# A server's FIN stands this many seconds before our answer to it.
+# A peer's FIN stands this many seconds before our answer to it.
 MOMENT = 1e-6
 LARGEST_GOODBYE = 64
 LOCALHOST = ipaddress.ip_address("127.0.0.1")
@@ -94,15 +94,20 @@ def _address(text: str) -> Address | None:
 class Flow:
     """The packets of one connection."""
 
-    def __init__(self, started: float, number: int, connected: Connected | None) -> None:
-        server = _address(connected.address) if connected is not None else None
-        client = _address(connected.local_address) if connected is not None else None
-        if connected is None or server is None or client is None or server.version != client.version:
+    def __init__(self, started: float, number: int, connected: Connected | None, ours: Side = Side.CLIENT) -> None:
+        self.ours = ours
+        here = _address(connected.local_address) if connected is not None else None
+        there = _address(connected.address) if connected is not None else None
+        if connected is None or here is None or there is None or here.version != there.version:
             # A Unix socket has no addresses: every such connection is one on loopback, from a port of its own.
-            server = client = LOCALHOST
+            client = server = LOCALHOST
             ports = (49152 + number % 16384, 443)
-        else:
+        elif ours is Side.CLIENT:
+            client, server = here, there
             ports = (connected.local_port or 49152 + number % 16384, connected.port or 443)
+        else:
+            client, server = there, here
+            ports = (connected.port or 49152 + number % 16384, connected.local_port or 443)
         self._second, self._fraction = divmod(round(started * 1_000_000), 1_000_000)
         isn = number * 2_654_435_761 & 0xFFFFFFFF
         self.ends = {
@@ -138,16 +143,16 @@ class Flow:
         return self.data(*held) if held is not None else b""
 
     def close(self) -> bytes:
-        """The end as it was: by whom, and how. Our goodbye to a server that had left comes behind its FIN, as it was said."""
+        """The end as it was: by whom, and how. Our goodbye to a peer that had left comes behind its FIN, as it was said."""
         ended = self.ended
         if ended is None or ended.by == "network":
             return self.release()
         # An end after an alert or close_notify is our own closing of the socket.
-        by = Side.SERVER if ended.by == "server" and ended.how in ("fin", "reset") else Side.CLIENT
-        at = ended.at
-        if by is Side.SERVER and ended.how == "fin" and self.held is not None and self.held[0] is Side.CLIENT:
+        peer, at = self.ours.other, ended.at
+        by = peer if ended.by == peer.value and ended.how in ("fin", "reset") else self.ours
+        if by is peer and ended.how == "fin" and self.held is not None and self.held[0] is self.ours:
             fin = self.segment(by, FIN | ACK, b"", self.held[2] - MOMENT)
-            return fin + self.release() + self.segment(Side.CLIENT, FIN | ACK, b"", at) + self.segment(by, ACK, b"", at)
+            return fin + self.release() + self.segment(self.ours, FIN | ACK, b"", at) + self.segment(by, ACK, b"", at)
         return self.release() + self._end(by, ended, at)
 
     def _end(self, by: Side, ended: Ended, at: float) -> bytes:
@@ -205,7 +210,7 @@ class PcapngWriter(Observer):
         flow = self._flows.get(id(transcript)) or self._begin(transcript, None)
         self._release(flow)
         flow.held = (side, data, at)
-        if side is Side.CLIENT and not is_goodbye(data):
+        if side is flow.ours and not is_goodbye(data):
             self._release(flow)
 
     def on_closed(self, transcript: Transcript) -> None:
@@ -219,7 +224,9 @@ class PcapngWriter(Observer):
         before = self._flows.get(id(transcript))
         if before is not None:
             return before
-        flow = self._flows[id(transcript)] = Flow(transcript.started, self._count, connected)
+        # Without a plan it is a visitor of our own server: then Connected names the client's end first.
+        ours = Side.CLIENT if transcript.plan is not None else Side.SERVER
+        flow = self._flows[id(transcript)] = Flow(transcript.started, self._count, connected, ours)
         self._count += 1
         at, seconds = (connected.at, connected.seconds) if connected is not None else (0.0, 0.0)
         self._write(flow.open(at, seconds))

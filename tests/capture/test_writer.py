@@ -88,6 +88,26 @@ def test_the_end_is_written_as_it_was(ended: ev.Ended, expected: tuple[str, str]
     assert (found.by, found.how) == expected
 
 
+def test_a_visitor_of_our_own_server_is_the_client() -> None:
+    file = io.BytesIO()
+    writer = PcapngWriter(file)
+    transcript = Transcript(None, started=STARTED)
+    writer.on_event(transcript, ev.Connected(0.0, "192.0.2.9", 40000, "192.0.2.1", 8443, 0.0))
+    for number, (way, data) in enumerate(forge.PARTS):
+        if number == 1:
+            for line in forge.KEYLOG:
+                writer.on_event(transcript, ev.SecretLine(0.0, line))
+        writer.on_bytes(transcript, SIDES[way], data, 0.01 * (number + 1))
+    writer.on_event(transcript, ev.Ended(1.0, "client", "fin", Phase.APPLICATION))
+    writer.on_closed(transcript)
+    (captured,) = read(file.getvalue())
+    assert (captured.client, captured.server) == (("192.0.2.9", 40000), ("192.0.2.1", 8443))
+    assert known.facts(captured) == WHOLE
+    ended = captured.transcript.last(ev.Ended)
+    assert ended is not None
+    assert (ended.by, ended.how) == ("client", "fin")
+
+
 def test_connections_at_the_same_time_share_one_file() -> None:
     file = io.BytesIO()
     writer = PcapngWriter(file)
