@@ -227,7 +227,7 @@ def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) 
         f"Most likely: {first.summary} ({first.confidence:.0%})"
     )
     notes = [*_tie(listed, BY_LOG), *_opinion_note(observed), *_clock_note(observed)]
-    if sure < FAMILY_NAMED:
+    if sure < FAMILY_NAMED and first.id != "no-certificate":
         notes.append("what kind of server this is cannot be told; its answer was judged by what all known kinds do")
     if observed.alert_lost and not observed.signal.startswith("alert:"):
         notes.append("an alert may have been lost: the connection ended while or after we wrote")
