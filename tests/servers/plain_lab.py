@@ -184,6 +184,26 @@ debug_ssl=YES
     return lab.start([program, str(config)], port, run, (run / "vsftpd.log",))
 
 
+def redis(lab: Lab) -> Running:
+    """Redis, which wants a certificate and then a password."""
+    program, port, run = find("redis-server"), free_port(), lab.place("redis")
+    return lab.start(
+        [program, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--tls-cert-file", str(lab.pki["server.pem"]),
+         "--tls-key-file", str(copied_key(lab, run)), "--tls-ca-cert-file", str(lab.pki["root.pem"]), "--requirepass", "x",
+         "--save", "", "--dir", str(run)], port, run)
+
+
+def mosquitto(lab: Lab, more: str = "use_identity_as_username true") -> Running:
+    """Mosquitto, which wants a certificate and takes its CN for the user's name."""
+    program, port, run = find("mosquitto"), free_port(), lab.place("mosquitto")
+    own = copied_key(lab, run)
+    own.chmod(0o644)  # it reads the key as a user of its own, and only throw-away keys are here
+    config = run / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\ncafile {lab.pki['root.pem']}\ncertfile {lab.pki['server.pem']}\nkeyfile {own}\n"
+                      f"require_certificate true\nallow_anonymous false\n{more}\n")
+    return lab.start([program, "-c", str(config)], port, run)
+
+
 def tinyproxy(lab: Lab, user: str = "") -> Running:
     """A CONNECT proxy; ``user`` as "name password" makes it ask for them."""
     program, port, run = find("tinyproxy"), free_port(), lab.place("tinyproxy")

@@ -81,6 +81,26 @@ def test_vsftpd(mtls, lab, pki):
     held(*verdicts(mtls, pki, server.port, "ftp"), "ftp", "211")
 
 
+def first_step(mtls, pki, port, protocol, client):
+    called = mtls("handshake", f"localhost:{port}", "--app", protocol, *words(pki, client))
+    application = called.report.get("application")
+    return [called.code, called.report["client_auth"]["verdict"], application and application["status"]]
+
+
+def test_redis_that_wants_a_password_has_accepted_the_certificate(mtls, lab, pki):
+    server = plain_lab.redis(lab)
+    assert first_step(mtls, pki, server.port, "redis", "good") == [0, "accepted", "-NOAUTH"]
+    assert first_step(mtls, pki, server.port, "redis", "untrusted")[:2] == [1, "rejected"]
+
+
+def test_mosquitto_knows_the_certificates_user_or_refuses_the_connection(mtls, lab, pki):
+    server = plain_lab.mosquitto(lab)
+    assert first_step(mtls, pki, server.port, "mqtt", "good") == [0, "accepted", "0"]
+    assert first_step(mtls, pki, server.port, "mqtt", "untrusted")[:2] == [1, "rejected"]
+    nameless = plain_lab.mosquitto(lab, more="")
+    assert first_step(mtls, pki, nameless.port, "mqtt", "good") == [1, "rejected", "5"]
+
+
 def test_a_server_that_does_not_do_starttls_is_told_so(mtls, lab, pki):
     server = lab.nginx()
     called = mtls("handshake", f"localhost:{server.port}", "--starttls", "smtp", *words(pki, "good"), "--timeout", "5")
