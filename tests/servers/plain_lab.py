@@ -91,16 +91,17 @@ proxymap unix - - n - - proxymap
     return lab.start([str(POSTFIX), "-c", str(run), "-d"], port, run, (run / "mail.log",))
 
 
-def dovecot(lab: Lab) -> tuple[Running, int]:
-    """Dovecot's IMAP, and the port of its POP3."""
+def dovecot(lab: Lab) -> tuple[Running, dict[str, int]]:
+    """Dovecot, and the port of each of its protocols."""
     as_root()
-    program, port, pop3, run = find("dovecot"), free_port(), free_port(), lab.place("dovecot")
+    program, port, run = find("dovecot"), free_port(), lab.place("dovecot")
+    pop3, sieve, lmtp = free_port(), free_port(), free_port()
     config = run / "dovecot.conf"
     config.write_text(f"""
 base_dir = {run}/base
 state_dir = {run}/state
 log_path = {run}/dovecot.log
-protocols = imap pop3
+protocols = imap pop3 lmtp sieve
 listen = 127.0.0.1
 ssl = required
 ssl_cert = <{lab.pki["server.pem"]}
@@ -133,8 +134,20 @@ service pop3-login {{
     port = 0
   }}
 }}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+}}
 """)
-    return lab.start([program, "-F", "-c", str(config)], port, run, (run / "dovecot.log",)), pop3
+    return lab.start([program, "-F", "-c", str(config)], port, run, (run / "dovecot.log",)), {
+        "imap": port, "pop3": pop3, "sieve": sieve, "lmtp": lmtp}
 
 
 def openldap(lab: Lab) -> Running:
@@ -182,6 +195,31 @@ vsftpd_log_file={run}/vsftpd.log
 debug_ssl=YES
 """)
     return lab.start([program, str(config)], port, run, (run / "vsftpd.log",))
+
+
+def prosody(lab: Lab) -> Running:
+    """Prosody, which requires a certificate of its clients."""
+    program, port, run = find("prosody"), free_port(), lab.place("prosody")
+    user = "prosody" if os.geteuid() == 0 else None
+    own = copied_key(lab, run, user)
+    (run / "data").mkdir()
+    if user:
+        shutil.chown(run / "data", user)
+    config = run / "prosody.cfg.lua"
+    config.write_text(f"""
+daemonize = false
+data_path = "{run}/data"
+log = {{ info = "*console" }}
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {port} }}
+s2s_ports = {{ }}
+modules_enabled = {{ "tls", "saslauth" }}
+c2s_require_encryption = true
+VirtualHost "localhost"
+  ssl = {{ certificate = "{lab.pki["server.pem"]}"; key = "{own}"; cafile = "{lab.pki["root.pem"]}";
+           verify = {{ "peer", "fail_if_no_peer_cert" }}; verifyext = {{ lsec_continue = false, lsec_ignore_purpose = false }}; }}
+""")
+    return lab.start([program, "--config", str(config), "-F"], port, run, user=user)
 
 
 def redis(lab: Lab) -> Running:

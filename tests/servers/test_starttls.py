@@ -60,13 +60,15 @@ def test_postfix(mtls, lab, pki):
 
 
 def test_dovecot(mtls, lab, pki):
-    server, pop3 = plain_lab.dovecot(lab)
-    good, _ = verdicts(mtls, pki, server.port, "imap")
-    assert good[:2] == [0, "accepted"]
-    assert [good[2]["protocol"], good[2]["status"]] == ["imap", "OK"]
-    good, _ = verdicts(mtls, pki, pop3, "pop3")
-    assert good[:2] == [0, "accepted"]
-    assert [good[2]["protocol"], good[2]["status"]] == ["pop3", "+OK"]
+    _, ports = plain_lab.dovecot(lab)
+    for protocol, status in (("imap", "OK"), ("pop3", "+OK"), ("sieve", "OK"), ("lmtp", "250")):
+        good, _ = verdicts(mtls, pki, ports[protocol], protocol)
+        assert [*good[:2], good[2]["protocol"], good[2]["status"]] == [0, "accepted", protocol, status]
+
+
+def test_prosody(mtls, lab, pki):
+    server = plain_lab.prosody(lab)
+    held(*verdicts(mtls, pki, server.port, "xmpp"), "xmpp", "features")
 
 
 def test_openldap(mtls, lab, pki):
