@@ -231,7 +231,7 @@ def _write_out(template: str, result: Any, report: Any) -> None:
     for outcome, url in zip(outcomes, urls, strict=True):
         facts = Facts(outcome, result.visits[-1].transcript, report, url, result.redirects)
         headers = outcome.reply.headers if outcome is not None and outcome.reply is not None else ()
-        run.write(written_out(template, facts, headers).encode("utf-8", "replace"))
+        run.write(written_out(template, facts, headers, safe=sys.stdout.isatty()).encode("utf-8", "replace"))
     sys.stdout.flush()
 
 

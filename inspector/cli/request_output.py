@@ -144,14 +144,21 @@ def check_template(template: str) -> None:
             raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name} or %header{name}")
 
 
-def written_out(template: str, facts: Facts, headers: Headers) -> str:
-    """The text of ``--write-out``: ``%{name}``, ``%header{name}``, and line ends."""
+def written_out(template: str, facts: Facts, headers: Headers, *, safe: bool = False) -> str:
+    """The text of ``--write-out``: ``%{name}``, ``%header{name}``, and line ends.
+
+    ``safe``: what comes from the server is escaped, for a terminal.
+    """
+    from inspector.report.escape import terminal
+
+    def shown(text: str) -> str:
+        return terminal(text) if safe else text
 
     def replace(found: re.Match[str]) -> str:
         if found[0] in ESCAPES:
             return ESCAPES[found[0]]
         if found[3] is not None:
-            return value_of(headers, found[3]) or ""
-        return facts.value(found[2])
+            return shown(value_of(headers, found[3]) or "")
+        return shown(facts.value(found[2]))
 
     return PATTERN.sub(replace, template)
