@@ -116,7 +116,7 @@ def near(name: str, topic: str | None = None) -> list[str]:
     import difflib
 
     known = {_key(word): word for each in ((topic,) if topic else TOPICS) for e in entries(each) for word in (e.id, *e.aliases)}
-    return [known[key] for key in difflib.get_close_matches(_key(name), known, n=3, cutoff=0.5)]
+    return [known[key] for key in difflib.get_close_matches(_key(name), known, n=3, cutoff=0.65)]
 
 
 def _key(name: str) -> str:

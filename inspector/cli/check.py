@@ -229,5 +229,7 @@ def _finish(report: Report, findings: Any, notes: tuple[str, ...], output: run.O
         run.write((text + "\n").encode("utf-8", "backslashreplace"))
     if report.error is not UNSET:
         run.tell_error(report.error.message, report.error.hint)
+        if report.error.kind in run.ENDED_BY_USER:
+            return run.ENDED_BY_USER[report.error.kind]
         return 4 if report.network is UNSET or report.network.connected else 3
     return 1 if failing or check_text.unmet(report) else 0

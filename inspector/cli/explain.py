@@ -45,7 +45,8 @@ def _found(name: str, topic: str | None) -> Any:
 
     found = lookup.find(name, topic)
     if not found:
-        near = lookup.near(name, topic)
+        elsewhere = lookup.find(name) if topic else ()
+        near = [f"{entry.topic} {entry.id}" for entry in elsewhere] or lookup.near(name, topic)
         listing = f"mtls explain {topic or 'TOPIC'} lists them all"
         raise UsageError(f"nothing is known of '{name}'", hint=f"did you mean {', '.join(near)}? {listing}" if near else listing)
     return found

@@ -43,7 +43,19 @@ def _in_our_words(exc: click.ClickException) -> tuple[str, str]:
     help_ = f"'{command} --help' lists arguments and options"
     if isinstance(exc, click.NoSuchOption) and near:
         return f"no such option {exc.option_name}", f"did you mean {', '.join(sorted(near))}? {help_}"
+    if hasattr(exc, "command_name") and near:  # NoSuchCommand, which click has since 8.4
+        return f"no such command '{exc.command_name}'", f"did you mean {' or '.join(near)}? {help_}"
     return message, help_
+
+
+class NoSuchCommand(click.UsageError):
+    """A word that is no command, and the commands that are spelled much like it."""
+
+    def __init__(self, word: str, ctx: click.Context) -> None:
+        import difflib
+
+        super().__init__(f"no such command '{word}'", ctx)
+        self.command_name, self.possibilities = word, difflib.get_close_matches(word, COMMANDS, n=2)
 
 
 class LazyGroup(click.Group):
@@ -69,9 +81,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:
+                return None
+            raise NoSuchCommand(cmd_name, ctx)
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -103,8 +117,16 @@ def _exit_at_once(code: int) -> None:
     os._exit(code)
 
 
+def _open_what_is_closed() -> None:
+    """stdin, stdout and stderr are always there, as Python's are not: what the caller closed leads to nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
+
+
 def main() -> None:
     """The entry point of the ``mtls`` script."""
+    _open_what_is_closed()
     one_shot = "coverage" not in sys.modules and not LONG_RUNNING.intersection(sys.argv[1:2])
     if one_shot:
         gc.set_threshold(COLLECT_EVERY)

@@ -5,6 +5,7 @@ stdout is the answer and nothing else; stderr is progress, ``error:`` and ``hint
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -26,6 +27,7 @@ EXIT_CODES: dict[type[InspectorError], int] = {
     UsageError: 2, TransportError: 3, CredentialError: 4, InputError: 4, InternalError: 70,
 }
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
+ENDED_BY_USER = {"interrupted": INTERRUPTED, "terminated": TERMINATED}  # error.kind -> exit code
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,13 +50,19 @@ def tell_error(message: str, hint: str = "") -> None:
 
 
 def write(data: bytes) -> None:
-    """Write an answer to stdout, whole; a reader that went away is no error."""
+    """Write an answer to stdout, whole; a reader that went away is no error. Raises InputError where it cannot be written."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _forget_stdout()
+    except OSError as exc:
+        _forget_stdout()
+        raise InputError(
+            f"the answer cannot be written to stdout: {exc.strerror or exc}", kind="file-unwritable",
+            hint="check where stdout goes, and the room there",
+        ) from exc
 
 
 def write_text(text: str) -> None:
@@ -108,7 +116,8 @@ def _fail(command: str, output: Output, kind: str, message: str, hint: str) -> N
     if output.json:
         from inspector.report.as_json import dumps
 
-        write(dumps(error_report(command, kind, message, hint)) + b"\n")
+        with contextlib.suppress(InputError):  # stdout takes nothing: the error itself is told below
+            write(dumps(error_report(command, kind, message, hint)) + b"\n")
     tell_error(message, hint)
 
 
@@ -171,7 +180,10 @@ def guarded(function: C) -> C:
 
 
 def interrupted_report(result: Any, interrupt: KeyboardInterrupt) -> Any:
-    """The report so far, with the error that says why it is not complete. What is no report has a field for the word."""
+    """The report so far, with the error that says why it is not complete.
+
+    What is no report has a field ``interrupted`` for the word, or a field ``report``.
+    """
     import msgspec
 
     from inspector.report.model import ReportError
@@ -179,7 +191,9 @@ def interrupted_report(result: Any, interrupt: KeyboardInterrupt) -> Any:
     terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
     kind = "terminated" if terminated else "interrupted"
     if not isinstance(result, msgspec.Struct):
-        return result._replace(interrupted=kind)
+        if "interrupted" in result._fields:
+            return result._replace(interrupted=kind)
+        return result._replace(report=interrupted_report(result.report, interrupt))
     report = result
     return msgspec.structs.replace(report, error=ReportError(kind=kind, message=f"{kind}: this is the report so far", hint=""))
 

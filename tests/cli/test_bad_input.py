@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -161,4 +162,21 @@ def test_a_wrong_command_line_is_told_like_every_other_error(arguments: list[str
     said = mtls_says(*arguments)
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith(f"error: {message}")
-    assert "\nhint: 'mtls" in said.err
+    assert re.search(r"\nhint: (did you mean [a-z ]+\? )?'mtls", said.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["handshak"], "did you mean handshake? 'mtls --help'"),
+        (["credentials", "lst"], "did you mean list? 'mtls credentials --help'"),
+        (["explain", "check", "no-certificate"], "cause no-certificate? mtls explain check"),
+        (["explain", "alert", "unknwn_ca"], "did you mean unknown_ca? mtls explain alert"),
+        (["explain", "nonsense"], "mtls explain TOPIC lists them all"),
+    ],
+)
+def test_what_was_meant_is_guessed_only_where_it_is_near(arguments: list[str], hint: str) -> None:
+    said = mtls_says(*arguments)
+    assert said.code == 2
+    assert hint in said.err
+    assert ("did you mean" in said.err) == ("nonsense" not in arguments)

@@ -1,0 +1,75 @@
+"""``mtls`` as a process: Ctrl-C while it is loaded and while it waits, and a stdout that takes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.cli.peers import Pki, peer, silent
+
+FULL = Path("/dev/full")
+INTERRUPTED_WHILE_LOADING = """
+import sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "inspector.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, CtrlC())
+from inspector.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_it_is_loaded_leaves_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_WHILE_LOADING], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize(("number", "code", "kind"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_a_check_that_is_ended_while_the_server_is_asked_says_so(
+    pki: Pki, number: signal.Signals, code: int, kind: str,
+) -> None:
+    connected = threading.Event()
+
+    def handle(connection: object) -> None:
+        connected.set()
+        silent(connection)  # type: ignore[arg-type]
+
+    with peer(handle) as port:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inspector", "check", pki.path("alice.pem"), pki.path("alice.key"), "--against",
+             f"127.0.0.1:{port}", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        assert connected.wait(20)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, json.loads(out)["error"]["kind"]) == (code, kind), err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("alert", "48"), ("alert", "48", "--json"), ("alert", "999", "--json")])
+def test_a_full_disk_is_told_and_is_no_bug(arguments: tuple[str, ...]) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", "explain", *arguments], stdout=full, stderr=subprocess.PIPE, timeout=30,
+            check=False,
+        )
+    assert done.returncode == (2 if "999" in arguments else 4)
+    assert done.stderr.startswith(b"error: ")
+    assert b"bug" not in done.stderr
+
+
+def test_closed_streams_are_no_bug() -> None:
+    program = "import os, sys; [os.close(n) for n in (0, 1, 2)]; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", program, "-m", "inspector", "explain", "alert", "48"]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=False, env=dict(os.environ))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
