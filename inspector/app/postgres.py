@@ -34,7 +34,7 @@ def starttls() -> Script:
         return AppResult("postgres", True, True, "S", "the server agreed to TLS")
     if answer == b"N":
         return AppResult("postgres", True, False, "N", "the server has TLS switched off")
-    raise PeerBroke(f"the answer to SSLRequest is {answer!r}, not S or N")
+    raise PeerBroke(f"the answer to SSLRequest begins with '{text_of(answer)}', where S or N is due: this is no PostgreSQL")
 
 
 def startup(user: str, database: str | None = None) -> Script:
@@ -65,7 +65,7 @@ def startup(user: str, database: str | None = None) -> Script:
                 return result
             logged_in = result
         elif kind not in (b"N", b"v", b"S", b"K"):  # NoticeResponse, NegotiateProtocolVersion, ParameterStatus, BackendKeyData
-            raise PeerBroke(f"message type {kind!r} in answer to StartupMessage")
+            raise PeerBroke(f"a message of type '{text_of(kind)}' in answer to StartupMessage")
 
 
 def _message(send: bytes) -> Generator[Want, bytes, tuple[bytes, bytes]]:

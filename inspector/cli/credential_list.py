@@ -144,7 +144,8 @@ def explanation(store: Store, host: str, port: int) -> str:
         mark = "SENT" if rule.chosen else "hit" if rule.ruling.hit else "miss"
         less = " (a more specific entry, or an earlier one as specific, comes first)" if rule.ruling.hit and not rule.chosen else ""
         name, pattern = terminal(rule.credential.name), terminal(str(rule.credential.pattern))
-        lines.append(f"  {mark:4}  {name}: {pattern}: {terminal(rule.ruling.why)}{less}")
+        entry = name if name == pattern else f"{name}: {pattern}"
+        lines.append(f"  {mark:4}  {entry}: {terminal(rule.ruling.why)}{less}")
     if not any(rule.chosen for rule in rules):
         lines.append("  no credential is kept for it" if rules else "  nothing is kept")
     for authority in store.authorities:

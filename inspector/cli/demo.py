@@ -14,6 +14,7 @@ from inspector.cli import run
 from inspector.cli.options import output_options
 
 BODY_LINES = 20  # of the API's answer: the certificate and the channel
+NEXT_TO_EACH_OTHER = 80  # columns from which on a command and what it is for share a line
 SECTIONS = {"handshake": frozenset({"steps"}), "request": frozenset({"steps"}), "diagnose": frozenset({"diagnosis"})}
 
 
@@ -170,5 +171,9 @@ class _Show:
             ("mtls diagnose HOST --cert FILE --key FILE", "why a server rejects your certificate"),
         ]
         for line, words in rows:
-            page.hang(f"  {line}", words, 47)
+            if page.width >= NEXT_TO_EACH_OTHER:
+                page.hang(f"  {line}", words, 47)
+            else:
+                page.line(line, indent=2)
+                page.line(words, indent=6)
         self._print(page)

@@ -78,9 +78,13 @@ def command(capture: str, **options: Any) -> int:
     return int(worst(list(printer.codes)))
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _nothing(capture: str, reading: Reading, wanted: Options, output: run.Output) -> None:
     """Say that there was no TLS. Raises UsageError where a stream was asked for that holds none."""
-    seen = f"{reading.packets} packets, {reading.streams} TCP connections"
+    seen = f"{_count(reading.packets, 'packet')}, {_count(reading.streams, 'TCP connection')}"
     if wanted.stream is not None:
         raise UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
     line = f"no TLS connection in '{capture}' ({seen})" if wanted.port is None else (
@@ -115,13 +119,19 @@ def _unreadable(path: str, exc: OSError) -> InputError:
 
 
 def _keylog(path: str) -> Iterator[bytes]:
-    """The lines of a key log file. Raises InputError."""
+    """The lines of a key log file; where none holds a secret, that is said. Raises InputError."""
+    from inspector.wire.keylog import parse_line
+
+    secrets = 0
     try:
         with open(path, "rb") as file:
             while line := file.readline(MAX_LINE):
+                secrets += parse_line(line) is not None
                 yield line
     except OSError as exc:
         raise _unreadable(path, exc) from exc
+    if not secrets:
+        run.say(f"note: '{path}' holds no session secret: it wants lines as SSLKEYLOGFILE writes them")
 
 
 def _credential(path: str) -> Any:

@@ -85,7 +85,8 @@ def _against(page: Page, report: Report, verbose: bool) -> None:
         page.hang(f"  {rule.rule}", f"{MARK[rule.ok]}: {rule.detail}", 22, style="warn" if rule.ok is False else None)
     if part.would_send:
         page.heading("Who would send it")
+        column = max(len(other.client) for other in part.would_send) + 4
         for other in part.would_send:
             sends = {True: "sends it", False: "WITHHOLDS it", None: "cannot be told"}[other.sends]
             why = f": {other.why}" if verbose or other.sends is not True else ""
-            page.hang(f"  {other.client}", f"{sends}{why}", 26, style="warn" if other.sends is False else None)
+            page.hang(f"  {other.client}", f"{sends}{why}", column, style="warn" if other.sends is False else None)

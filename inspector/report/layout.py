@@ -79,7 +79,7 @@ class Page:
     ) -> None:
         """``lead`` and, from column ``indent`` on, the text. ``most`` is the number of lines after which it is cut (0: never)."""
         lead = terminal(lead)
-        if columns(lead) > max(indent - 1, 0):
+        if columns(lead) > max(indent - (not lead.endswith(" ")), 0):
             first_indent = columns(lead) + 1
         else:
             lead, first_indent = lead + " " * (indent - columns(lead)), indent

@@ -42,14 +42,15 @@ def _error_of(transcript: Transcript) -> NetworkError | None:
     if transcript.phase_of(ended) is Phase.PRELUDE or ended.phase is Phase.PRELUDE:
         return NetworkError(kind="prelude", detail=ended.detail or ended.how)
     if ended.how == "deadline":
-        return NetworkError(kind="silent", detail=f"nothing came within {_waited(transcript, ended):.3g} seconds")
+        return NetworkError(kind="silent", detail=f"nothing came within {_waited(transcript, ended)} seconds")
     kind = {"fin": "closed", "reset": "reset"}.get(ended.how, ended.how)
     return NetworkError(kind=kind, detail=ended.detail or f"the connection ended by {ended.by}: {ended.how}")
 
 
-def _waited(transcript: Transcript, ended: ev.Ended) -> float:
+def _waited(transcript: Transcript, ended: ev.Ended) -> str:
+    """Seconds from the connection to its end, to a tenth: enough to know the deadline again that was given."""
     connected = transcript.first(ev.Connected)
-    return ended.at - (connected.at if connected is not None else 0.0)
+    return f"{round(ended.at - (connected.at if connected is not None else 0.0), 1):g}"
 
 
 def network_part(transcript: Transcript) -> NetworkPart:

@@ -155,7 +155,7 @@ def headline(report: Report) -> tuple[str, str, str]:
     """How it ended: who or what, in capitals; a sentence; and how that is meant: "good", "bad", "unsure" or "plain"."""
     error = report.error
     if error is not UNSET and error.kind in ("interrupted", "terminated"):
-        return error.kind.upper(), error.message, "unsure"
+        return error.kind.upper(), error.message.removeprefix(f"{error.kind}: "), "unsure"
     auth = report.client_auth
     if auth is UNSET:
         return _without_tls(report)

@@ -105,7 +105,7 @@ class Splitter:
         self.stop()
         where = "where a record was expected" if self._records else "instead of a TLS record"
         name = looks_like(data)
-        reason = f"bytes {where} that look like {name}" if name else f"bytes {where} that are no TLS"
+        reason = f"what came {where} looks like {name}" if name else f"what came {where} is of no protocol that is known here"
         return [NotTls(self._side, self._at, data, reason, name)]
 
     def gap(self, missing: int) -> int:

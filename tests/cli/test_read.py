@@ -222,3 +222,10 @@ def test_tshark_opens_our_own_capture_without_more_keys_or_complaints(pki: Pki, 
         "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", "_ws.expert.severity >= 0x600000",
     )
     assert complaints == ""
+
+
+def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
+    wrong = tmp_path / "client.pem"
+    wrong.write_text("-----BEGIN CERTIFICATE-----\n")
+    said = mtls_says("read", str(NAMES / "tls13-ca-names.pcap"), "--keylog", str(wrong))
+    assert f"note: '{wrong}' holds no session secret" in said.err

@@ -57,3 +57,9 @@ def test_an_escape_sequence_in_a_text_does_not_survive_colours() -> None:
     page = Page(80, color=True)
     page.hang("x", "\x1b]0;owned\x07", 4, style="bad")
     assert "\x1b]" not in page.text()
+
+
+def test_a_lead_that_ends_in_a_blank_may_fill_its_column() -> None:
+    page = Page(30)
+    page.hang("  label   ", "some words that need two lines", 10)
+    assert page.lines == ["  label   some words that need", "          two lines"]
