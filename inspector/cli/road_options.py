@@ -70,7 +70,10 @@ def addresses_for(target: Target, given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def proxy_for(target: Target, options: dict[str, Any], environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy for a target: ``--proxy``, else HTTPS_PROXY or ALL_PROXY unless NO_PROXY covers the target."""
+    """The proxy for a target: ``--proxy``, else HTTPS_PROXY or ALL_PROXY unless NO_PROXY covers the target.
+
+    The environment's proxy is never asked for this very machine, which to it is another one.
+    """
     given = options.get("proxy")
     if given in ("none", ""):
         return None
@@ -79,7 +82,7 @@ def proxy_for(target: Target, options: dict[str, Any], environment: Mapping[str,
             raise UsageError("--proxy takes no password: the command line can be read by everybody on this machine",
                              hint="use --proxy-user NAME and the environment variable MTLS_PROXY_PASSWORD")
         return _with_user(parse_proxy(given), options.get("proxy_user"), environment)
-    if target.unix_path:
+    if target.unix_path or is_loopback(target.host):
         return None
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
     found = next((environment[name] for name in names if environment.get(name)), None)
@@ -115,6 +118,17 @@ def parse_proxy(text: str) -> Proxy:
 def _without_secret(text: str) -> str:
     scheme, separator, rest = text.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost, names below it (RFC 6761, Section 6.3), and loopback addresses."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def bypassed(target: Target, no_proxy: str) -> bool:

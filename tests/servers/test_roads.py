@@ -97,14 +97,17 @@ def test_a_password_on_the_command_line_is_refused(mtls, nginx, good):
 
 def test_https_proxy_of_the_environment_is_used_unless_no_proxy_covers_the_host(lab, nginx, good):
     proxy = plain_lab.tinyproxy(lab)
-    command = [sys.executable, "-m", "inspector", "request", f"https://localhost:{nginx.port}/", *good]
     base = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    for extra, used in (({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}, True),
-                        ({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "example.org,localhost"}, False)):
-        before = proxy.log().count("CONNECT localhost")
+    variable = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    elsewhere, here = ["https://a.test/", "--connect-to", f"127.0.0.1:{nginx.port}"], [f"https://localhost:{nginx.port}/"]
+    for words, extra, used in (
+        (elsewhere, variable, True), (elsewhere, {**variable, "NO_PROXY": "example.org,.test"}, False), (here, variable, False),
+    ):
+        before = proxy.log().count("CONNECT 127.0.0.1")
+        command = [sys.executable, "-m", "inspector", "request", *words, *good]
         done = subprocess.run(command, env={**base, **extra}, capture_output=True, timeout=30)
         assert [done.returncode, done.stdout] == [0, b"ok\n"], done.stderr
-        assert (proxy.log().count("CONNECT localhost") > before) is used
+        assert (proxy.log().count("CONNECT 127.0.0.1") > before) is used
 
 
 def test_a_proxy_that_wants_tls_itself_is_verified_and_gets_no_certificate(mtls, lab: Lab, pki, nginx, good):
