@@ -212,7 +212,10 @@ def _by_silence(seen: Flights) -> Judgement:
     if seen.handshake_done:
         return Judgement("undecided", "the server said nothing after our flight: in TLS 1.3 that is neither yes nor no", 0.5)
     if seen.server_spoke:
-        return Judgement("undecided", "the handshake was not completed, and no alert says why", 0.5)
+        ended = seen.transcript.last(ev.Ended)
+        silent = ended is not None and ended.how == "deadline"
+        why = "the server fell silent in the middle of it" if silent else "no alert says why"
+        return Judgement("undecided", f"the handshake was not completed, and {why}", 0.5)
     return Judgement("undecided", "the server never spoke TLS", 1.0)
 
 

@@ -57,7 +57,8 @@ def command(credential: tuple[str, ...], **options: Any) -> int:
     files (cert-manager, SPIFFE...). All findings are named at once. With --cacert its chain must lead to one of those CAs (but with
     --against TARGET these are for the server's chain).
 
-    Exit code: 0 fit, 1 findings at or above --fail-on or a request that it does not meet, 3 could not talk, 4 unusable.
+    Exit code: 0 fit, 1 findings at or above --fail-on or a request that it does not meet, 3 could not talk, 4 unusable, 5 the
+    server's request was not seen.
     """
     now, output = time.time(), run.output_from(options)
     loaded = _load(_paths(credential, options), options)
@@ -229,7 +230,7 @@ def _finish(report: Report, findings: Any, notes: tuple[str, ...], output: run.O
         run.write((text + "\n").encode("utf-8", "backslashreplace"))
     if report.error is not UNSET:
         run.tell_error(report.error.message, report.error.hint)
-        if report.error.kind in run.ENDED_BY_USER:
-            return run.ENDED_BY_USER[report.error.kind]
-        return 4 if report.network is UNSET or report.network.connected else 3
-    return 1 if failing or check_text.unmet(report) else 0
+        return run.ENDED_BY_USER.get(report.error.kind, 3 if check_text.failed_to_ask(report) else 4)
+    if failing or check_text.unmet(report):
+        return 1
+    return 5 if check_text.not_seen(report) else 0

@@ -9,6 +9,8 @@ from msgspec import UNSET
 from inspector.report.as_text import certificate_lines
 from inspector.report.layout import Page
 from inspector.report.model import Report
+from inspector.report.outcome import OF_ERROR
+from inspector.report.outcome import headline as outcome_headline
 
 LABEL_COLUMN = 13
 MARK = {True: "yes", False: "NO", None: "?"}
@@ -17,19 +19,36 @@ STYLES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "warn", "in
 
 def _headline(report: Report, failing: int) -> tuple[str, str, str]:
     part = report.credential
+    if report.error is not UNSET and report.error.kind in OF_ERROR:
+        return outcome_headline(report)
     if report.error is not UNSET:
-        talked = report.network is UNSET or report.network.connected
-        return ("UNUSABLE" if talked else "NOT HELD AGAINST IT"), report.error.message, "bad" if talked else "unsure"
+        word, style = ("NOT HELD AGAINST IT", "unsure") if failed_to_ask(report) else ("UNUSABLE", "bad")
+        return word, report.error.message, style
     source = part.source if part is not UNSET else "the credential"
     count = len(part.findings) if part is not UNSET else 0
     if failing:
         matter = "findings that matter" if failing != 1 else "finding that matters"
         return "NOT FIT", f"{source}: {failing} {matter}", "bad"
+    if not_seen(report):
+        assert report.client_auth is not UNSET
+        return "NOT HELD AGAINST IT", f"the server's request was not seen: {report.client_auth.rests_on}", "unsure"
     if unmet(report):
         return "DOES NOT FIT", f"{source} does not meet what the server asks for", "bad"
     if count:
         return "FIT", f"{source}, with {count} thing{'s' if count != 1 else ''} to know", "good"
     return "FIT", f"{source}: nothing found against it", "good"
+
+
+def failed_to_ask(report: Report) -> bool:
+    """The report's error is that the server could not be asked; nothing is wrong with the credential's files."""
+    if report.error is UNSET or report.network is UNSET or report.network.error is None:
+        return False
+    return report.error.kind == report.network.error.kind
+
+
+def not_seen(report: Report) -> bool:
+    """A server was asked, and the handshake ended before one could tell whether it requests a certificate."""
+    return report.client_auth is not UNSET and report.client_auth.requested is None
 
 
 # rules that say how other programs fare, not whether the request is met

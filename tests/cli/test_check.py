@@ -19,7 +19,7 @@ from cryptography.x509 import ocsp
 
 from inspector.credentials import mint
 from inspector.report import schema
-from tests.cli.peers import Pki, Said, https, mtls_says, peer, put
+from tests.cli.peers import Pki, Said, answers, https, mtls_says, peer, put
 
 ROOT = mint.authority("Check Root CA")
 ISSUING = mint.authority("Check Issuing CA", ROOT)
@@ -283,3 +283,20 @@ def test_legacy_pkcs12_is_read_and_its_protection_named() -> None:
         "pkcs12", ["MAC HMAC-SHA1", "pbeWithSHA1And40BitRC2-CBC", "pbeWithSHA1And3-KeyTripleDES-CBC"],
     )
     assert "weak-file-encryption" in [finding["id"] for finding in part["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "code", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", 3, "does not speak TLS"),
+        (b"\x15\x03\x03\x00\x02\x02\x46", 5, "the server's request was not seen: alert 70 protocol_version"),
+    ],
+)
+def test_a_server_that_did_not_come_to_its_request_is_neither_a_yes_nor_the_credentials_fault(
+    pki: Pki, greeting: bytes, code: int, words: str,
+) -> None:
+    with peer(answers(greeting)) as port:
+        said = mtls_says("check", pki.path("alice.pem"), pki.path("alice.key"), "--against", f"127.0.0.1:{port}")
+    assert said.code == code
+    assert " ".join(said.out.split()).startswith("NOT HELD AGAINST IT")
+    assert words in " ".join(said.out.split())

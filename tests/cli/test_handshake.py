@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -16,7 +18,7 @@ import jsonschema
 import pytest
 
 from inspector.report import schema
-from tests.cli.peers import Pki, Said, https, mtls_says, peer, silent
+from tests.cli.peers import Handler, Pki, Said, https, mtls_says, peer, silent
 
 
 def handshake(pki: Pki, port: int, *more: str, who: str | None = "alice", env: dict[str, str] | None = None) -> Said:
@@ -200,6 +202,30 @@ def test_sslcertfile_replaces_the_systems_store(pki: Pki) -> None:
 def test_colours_are_only_for_terminals(pki: Pki) -> None:
     with peer(https(pki)) as port:
         assert "\x1b" not in handshake(pki, port).out
+
+
+def half_a_flight(pki: Pki) -> Handler:
+    """A server that sends the beginning of its answer, and then nothing."""
+
+    def handle(connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki.path("server.pem"), pki.path("server.key"))
+        received, answer = ssl.MemoryBIO(), ssl.MemoryBIO()
+        engine = context.wrap_bio(received, answer, server_side=True)
+        received.write(connection.recv(4096))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            engine.do_handshake()
+        connection.sendall(answer.read()[:300])
+        silent(connection)
+
+    return handle
+
+
+def test_a_server_that_falls_silent_in_the_handshake_is_told_from_one_that_gives_up(pki: Pki) -> None:
+    with peer(half_a_flight(pki)) as port:
+        said = handshake(pki, port, "--timeout", "2", "--tls-max", "1.2")
+    assert said.code == 5
+    assert "the handshake was not completed, and the server fell silent in the middle of it" in " ".join(said.out.split())
 
 
 # ---- processes: signals and pipes ------------------------------------------------------------------
