@@ -14,8 +14,8 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
 ENFORCEMENT_GROUPS = ("ENF-", "TRUST-", "HTTP-SPOOF", "HTTP-BOUND")
 # anybody gets in: without a certificate, or with any
 NOBODY_ASKED = ("ENF-NONE", "TRUST-ANY")
-# a probe that lacks a currently valid credential for this very resource got in. TRUST-IDENTITY and TRUST-STORE speak of who is
-# trusted, ENF-LATE of when it is asked: neither lets somebody in without a certificate that the server means to trust.
+# a probe that lacks a currently valid credential for this very resource got in. TRUST-STORE and TRUST-WEAKSIG speak of who is
+# trusted and how surely, ENF-LATE of when it is asked: none lets somebody in without a certificate that the server means to trust.
 BYPASSES = (
     "ENF-PATH",
     "ENF-HOST",
@@ -30,7 +30,6 @@ BYPASSES = (
     "TRUST-EXPIRED",
     "TRUST-EKU",
     "TRUST-REVOKED",
-    "TRUST-WEAKSIG",
     "TRUST-IDENTITY",
     "HTTP-SPOOF",
     "HTTP-BOUND",
@@ -97,7 +96,7 @@ def grade(
         return letter, why
     if not with_credential:
         return "B", "capped: no client credential given"
-    not_run = [name for name in NEEDED_FOR_A if by_id[name].status in ("not_run", "undecided")]
+    not_run = [name for name in (*NEEDED_FOR_A, *PROTOCOL_FOR_A) if by_id[name].status in ("not_run", "undecided")]
     if not_run:
         return "B", f"capped: not tested: {', '.join(not_run)}"
     if any(by_id[name].status == "finding" and by_id[name].severity != "info" for name in PROTOCOL_FOR_A):

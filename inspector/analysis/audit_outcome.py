@@ -1,8 +1,8 @@
 """The oracle of the audit: when is a request accepted? Every verdict rests on a real request and its baselines.
 
 Accept or refuse shows in five ways (a fatal alert, an alert after the client's Finished, an HTTP page of the TLS layer, 401 or 403
-of the application, a silent close); ``classify`` folds them into one ``Outcome``. It needs what the application said with the
-good credential (baseline G) to tell "served" from "answered".
+of the application, a silent close); ``classify`` folds them into one ``Outcome``, and ``relate`` holds that against what the
+application said to the good credential (baseline G), which is the only way to tell "served" from "answered".
 """
 
 from __future__ import annotations
@@ -20,22 +20,27 @@ from inspector.wire.registry import AlertDescription, HandshakeType
 ACCEPTED, REFUSED, UNDECIDED, UNREACHABLE = "accepted", "refused", "undecided", "unreachable"
 FATAL = 2
 CLOSE_NOTIFY, USER_CANCELED = 0, 90
+INTERRUPTED = "interrupted"
 # RFC 9110, 15.5.20: the server itself says that this name does not belong here; 495, 496 are nginx's own
 REFUSING_STATUSES = {401: "401", 403: "403", 421: "421 misdirected request", 495: "495", 496: "496"}
 REDIRECTS_TO_TLS = {301, 302, 307, 308, 426}
 NGINX_REFUSALS = (b"No required SSL certificate was sent", b"The SSL certificate error")
 TOO_MANY_REQUESTS = 429
-ALIKE = 0.5  # share of lines that two pages have in common which are the same page
+LAYERS = {495, 496}
+ALIKE = 0.5  # share of lines, or (more than this) of words, that two pages have in common which are the same page
+# words of a page that turns somebody away
+_DENIAL = re.compile(rb"(?i)denied|forbidden|unauthori[sz]ed\b|not (?:allowed|permitted)|required|needed|log ?in\b|sign in")
+_WORD = re.compile(rb"[A-Za-z0-9_]+")
 # what differs between two answers that are the same: dates, long numbers, ids in hex or base64
 _VOLATILE = re.compile(rb"\d{1,2}:\d\d:\d\d|\d{4}-\d\d-\d\d|\b[0-9a-fA-F]{8,}\b|[A-Za-z0-9+/_-]{24,}=*|\d{5,}")
 
 
 class Fingerprint(NamedTuple):
-    """What makes two answers the same page: status, media type, size in buckets of 64 bytes, body without what varies."""
+    """What makes two answers the same page: status, media type, where it redirects to, body without what varies."""
 
     status: int
     media_type: str
-    size: int
+    location: str
     digest: str
 
 
@@ -56,6 +61,9 @@ class Outcome(NamedTuple):
     protocol: str | None = None
     body: bytes = b""
     lines: frozenset[bytes] = frozenset()  # of the whole page, without what varies
+    words: frozenset[bytes] = frozenset()  # likewise; numbers count as varying
+    empty: bool = False  # an HTTP answer without a body
+    tls_layer: bool = False  # refused by the TLS layer: an alert, a close, or the server's own page about the certificate
     headers: tuple[tuple[str, str], ...] = ()
     redirect: str | None = None
     transcript: Transcript | None = None
@@ -78,7 +86,9 @@ class Outcome(NamedTuple):
 def fingerprint(status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> Fingerprint:
     """The fingerprint of one HTTP answer."""
     media = next((value.split(";", 1)[0].strip().lower() for name, value in headers if name.lower() == "content-type"), "")
-    return Fingerprint(status, media, len(body) // 64, hashlib.sha256(_VOLATILE.sub(b"#", body)).hexdigest()[:16])
+    location = next((value for name, value in headers if name.lower() == "location"), "")
+    target = _VOLATILE.sub(b"#", location.split("?", 1)[0].encode("utf-8", "replace")).decode("utf-8", "replace")
+    return Fingerprint(status, media, target, hashlib.sha256(_VOLATILE.sub(b"#", body)).hexdigest()[:16])
 
 
 def _alert(transcript: Transcript) -> wire.Alert | None:
@@ -103,8 +113,8 @@ def _extensions(value: object) -> list[tuple[int, bytes]]:
     return [(int(e.type), bytes(getattr(e, "data", b""))) for e in getattr(value, "extensions", ())]
 
 
-def classify(transcript: Transcript, good: Fingerprint | None = None) -> Outcome:
-    """What the server's answer to one request was. ``good``: what it says to the good credential, where that is known."""
+def classify(transcript: Transcript) -> Outcome:
+    """What the server's answer to one request was, taken by itself."""
     done, result = transcript.first(ev.HandshakeDone), transcript.last(ev.ApplicationResult)
     requests = transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
     base = Outcome(
@@ -119,48 +129,65 @@ def classify(transcript: Transcript, good: Fingerprint | None = None) -> Outcome
     )
     app = result.result if result else None
     if app is not None and app.http is not None:
-        return _classify_http(base, app.http, good)
+        return _classify_http(base, app.http)
     if app is not None and app.answered and app.accepted is not None:
         return base._replace(kind=ACCEPTED if app.accepted else REFUSED, how=f"{app.protocol} {app.summary}", body=app.reply[:200])
     return _classify_tls(base, transcript, app.answered if app is not None else False)
 
 
-def _classify_http(base: Outcome, http: object, good: Fingerprint | None) -> Outcome:
+def _classify_http(base: Outcome, http: object) -> Outcome:
     status, headers, body = http.status, http.headers, http.body  # type: ignore[attr-defined]
-    print_ = fingerprint(status, headers, body)
     found = base._replace(
         status=status,
-        fingerprint=print_,
+        fingerprint=fingerprint(status, headers, body),
         body=body[:200],
         lines=lines_of(body),
+        words=words_of(body),
+        empty=not body,
         headers=headers,
         how=f"HTTP {status}",
         redirect=next((value for name, value in headers if name.lower() == "location"), None),
     )
     if any(words in body for words in NGINX_REFUSALS):
-        return found._replace(kind=REFUSED, how=f"HTTP {status} (nginx: client certificate)")
-    if good is not None and print_.status == good.status and status < 400 and _same(print_, good):
-        return found._replace(kind=ACCEPTED)
+        return found._replace(kind=REFUSED, how=f"HTTP {status} (nginx: client certificate)", tls_layer=True)
     if status in REFUSING_STATUSES:
-        return found._replace(kind=REFUSED, how=f"HTTP {REFUSING_STATUSES[status]}")
+        return found._replace(kind=REFUSED, how=f"HTTP {REFUSING_STATUSES[status]}", tls_layer=status in LAYERS)
     if status < 400:
         return found._replace(kind=ACCEPTED)
-    if good is not None and _same(print_, good):
-        return found._replace(kind=ACCEPTED)
     if status == 400 and b"certificate" in body.lower():
-        return found._replace(kind=REFUSED, how="HTTP 400 (about the certificate)")
+        return found._replace(kind=REFUSED, how="HTTP 400 (about the certificate)", tls_layer=True)
     return found
 
 
-def _same(one: Fingerprint, other: Fingerprint) -> bool:
-    return one == other
+def relate(outcome: Outcome, good: Outcome | None, identity: frozenset[bytes] = frozenset(), *, varies: bool = False) -> Outcome:
+    """The outcome once more, now that the answer to the good credential is known: who does not get that page was not let in.
+
+    ``identity`` are the words by which a page may name the good credential's bearer; ``varies``: two answers to the good
+    credential itself were not alike, so that pages cannot be compared and only the status speaks.
+    """
+    if outcome.status is None or good is None or good.status is None or outcome.tls_layer:
+        return outcome
+    if alike(outcome, good, identity):
+        return outcome._replace(kind=ACCEPTED)
+    if outcome.status in REFUSING_STATUSES:
+        return outcome._replace(kind=REFUSED)
+    if outcome.status >= 500 or outcome.status in (408, TOO_MANY_REQUESTS):
+        return outcome._replace(kind=UNDECIDED)
+    if good.status >= 400:
+        return outcome._replace(kind=ACCEPTED if outcome.status < 300 else UNDECIDED)
+    if varies and outcome.status == good.status:
+        return outcome
+    if outcome.status < 300:
+        return outcome._replace(kind=REFUSED, how=f"HTTP {outcome.status}, but not the page that your credential gets")
+    return outcome._replace(kind=REFUSED, how=f"HTTP {outcome.status}, where your credential gets {good.status}")
 
 
 def _classify_tls(base: Outcome, transcript: Transcript, answered: bool) -> Outcome:
     alert, ended = _alert(transcript), transcript.last(ev.Ended)
+    refused = base._replace(kind=REFUSED, tls_layer=True)
     if alert is not None:
         name = AlertDescription(alert.description).label
-        return base._replace(kind=REFUSED, how=f"alert {alert.description} {name}", alert=alert.description)
+        return refused._replace(how=f"alert {alert.description} {name}", alert=alert.description)
     if transcript.first(ev.Connected) is None:
         return base._replace(kind=UNREACHABLE, how="no connection")
     judged = transcript.last(ev.Judged)
@@ -168,12 +195,12 @@ def _classify_tls(base: Outcome, transcript: Transcript, answered: bool) -> Outc
         return base._replace(how="our side did not trust the server")
     if transcript.first(ev.GateClosed) is not None:
         return base._replace(how="not sent")
-    if ended is not None and ended.how == "deadline":
-        return base._replace(how="timeout")
+    if ended is not None and ended.how in ("deadline", INTERRUPTED):
+        return base._replace(how="timeout" if ended.how == "deadline" else INTERRUPTED)
     if ended is not None and ended.by in ("server", "network") and not answered:
-        return base._replace(kind=REFUSED, how=f"closed without a word ({ended.how})")
+        return refused._replace(how=f"closed without a word ({ended.how})")
     if transcript.last(ev.ApplicationResult) is not None and not answered:
-        return base._replace(kind=REFUSED, how="closed without a word")
+        return refused._replace(how="closed without a word")
     return base
 
 
@@ -182,16 +209,37 @@ def lines_of(body: bytes) -> frozenset[bytes]:
     return frozenset(part.strip() for part in re.split(rb"[\r\n]+|(?<=>)", _VOLATILE.sub(b"#", body)) if part.strip())
 
 
-def alike(one: Outcome, other: Outcome) -> bool:
-    """True if both are the same page, or the same page about somebody else: status, media type and half of the lines."""
+def words_of(body: bytes) -> frozenset[bytes]:
+    """The words of a page, without numbers and what else varies."""
+    return frozenset(word for word in _WORD.findall(_VOLATILE.sub(b"#", body)) if not word.isdigit())
+
+
+def alike(one: Outcome, other: Outcome, identity: frozenset[bytes] = frozenset()) -> bool:
+    """True if both are the same page, or the same page about somebody else.
+
+    That is: the same status, media type and redirect; half of the lines, or more than half of the words that name nobody; and
+    ``one`` does not turn its reader away where ``other`` does not.
+    """
     if one.fingerprint is None or other.fingerprint is None:
         return False
     if one.fingerprint == other.fingerprint:
         return True
-    if one.fingerprint[:2] != other.fingerprint[:2]:
+    if one.fingerprint[:3] != other.fingerprint[:3] or one.empty != other.empty:
         return False
-    shared, all_ = len(one.lines & other.lines), len(one.lines | other.lines)
-    return all_ > 0 and shared / all_ >= ALIKE
+    if _turns_away(one) and not _turns_away(other):
+        return False
+    if _share(one.lines, other.lines) >= ALIKE:
+        return True
+    mine, theirs = one.words - identity, other.words - identity
+    return 2 * len(mine & theirs) > (len(mine) + len(theirs)) * ALIKE
+
+
+def _turns_away(outcome: Outcome) -> bool:
+    return any(_DENIAL.search(line) for line in outcome.lines)
+
+
+def _share(one: frozenset[bytes], other: frozenset[bytes]) -> float:
+    return len(one & other) / len(one | other) if one or other else 0.0
 
 
 def same_page(one: Outcome, other: Outcome) -> bool:

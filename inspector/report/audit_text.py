@@ -83,12 +83,28 @@ def render_probes(probes: Sequence[str], target: str, *, width: int = 100) -> st
     return page.text()
 
 
-def render_summary(rows: Sequence[tuple[str, str, str, str]], *, width: int = 100) -> str:
-    """One line a target: target, enforcement, grade, findings."""
+def render_summary(audits: Sequence[tuple[str, AuditPart]], *, width: int = 100) -> str:
+    """One line a target, and one a finding with the targets that have it, the worst first."""
     from tabulate import tabulate
 
     from inspector.report.escape import terminal
 
-    room = max(20, width - 60)
-    shown = [tuple(terminal(cell)[: room if i == 3 else 40] for i, cell in enumerate(row)) for row in rows]
-    return tabulate(shown, headers=("target", "enforcement", "grade", "findings"), tablefmt="simple", disable_numparse=True)
+    lines = [
+        (_cut(terminal(target), 40), part.enforcement, part.grade, f"{part.coverage.run}/{part.coverage.total}")
+        for target, part in audits
+    ]
+    by_finding: dict[tuple[int, str, str], list[str]] = {}
+    for target, part in audits:
+        for check in part.checks:
+            if check.status == "finding":
+                by_finding.setdefault((ORDER.index(check.severity), check.severity, check.id), []).append(terminal(target))
+    found = [
+        (severity, check, len(targets), _cut(", ".join(targets), max(20, width - 44)))
+        for (_, severity, check), targets in sorted(by_finding.items())
+    ]
+    tables = [(lines, ("target", "enforcement", "grade", "checks")), (found, ("severity", "finding", "count", "targets"))]
+    return "\n\n".join(tabulate(rows, headers, tablefmt="simple", disable_numparse=True) for rows, headers in tables if rows)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3] + "..."

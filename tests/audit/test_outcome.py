@@ -26,9 +26,6 @@ def http(status: int, body: bytes = b"page\n", *headers: tuple[str, str]) -> ev.
     return ev.ApplicationResult(1.0, AppResult("http", True, None, str(status), "", body, reply))
 
 
-GOOD = oracle.classify(transcript(http(200, b"secret\n"))).fingerprint
-
-
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
@@ -59,10 +56,35 @@ def test_a_goodbye_of_user_canceled_and_close_notify_is_no_refusal() -> None:
     assert oracle.classify(transcript(*events)).kind == "accepted"
 
 
-def test_a_404_is_accepted_where_the_good_credential_gets_the_same() -> None:
-    print_ = oracle.classify(transcript(http(404, b"nothing here\n"))).fingerprint
-    assert oracle.classify(transcript(http(404, b"nothing here\n")), print_).kind == "accepted"
-    assert oracle.classify(transcript(http(404, b"something else\n")), print_).kind == "undecided"
+def related(good: ev.ApplicationResult, other: ev.ApplicationResult) -> str:
+    found = oracle.classify(transcript(good))._replace(kind="accepted")
+    return oracle.relate(oracle.classify(transcript(other)), found, frozenset({b"alice", b"CN"})).kind
+
+
+@pytest.mark.parametrize(
+    ("good", "other", "expected"),
+    [
+        (http(200, b"secret"), http(200, b"secret"), "accepted"),
+        (http(200, b"secret"), http(200, b"please log in"), "refused"),
+        (http(200, b"secret"), http(404), "refused"),
+        (http(200, b"secret"), http(302, b"", ("Location", "/login")), "refused"),
+        (http(200, b"secret"), http(500), "undecided"),
+        (http(200, b"secret"), http(503), "undecided"),
+        (http(404, b"nothing here"), http(404, b"nothing here"), "accepted"),
+        (http(404, b"nothing here"), http(404, b"<html>another one"), "undecided"),
+        (http(302, b"", ("Location", "/app")), http(302, b"", ("Location", "/app?state=4af1")), "accepted"),
+        (http(302, b"", ("Location", "/app")), http(302, b"", ("Location", "/login")), "refused"),
+        (http(200, b"ok verify=SUCCESS CN=alice"), http(200, b"ok verify=NONE CN="), "accepted"),
+        (http(200, b"hello alice"), http(200, b"hello anonymous"), "accepted"),
+        (http(200, b'{"status":"ok","message":"secret"}'), http(200, b'{"status":"error","message":"no certificate"}'), "refused"),
+        (http(200, b"welcome alice"), http(200, b"welcome, a certificate is required"), "refused"),
+        (http(500, b"broken"), http(500, b"broken"), "accepted"),
+    ],
+)
+def test_who_does_not_get_the_page_of_the_good_credential_is_not_let_in(
+    good: ev.ApplicationResult, other: ev.ApplicationResult, expected: str
+) -> None:
+    assert related(good, other) == expected
 
 
 def test_pages_are_the_same_whatever_their_dates_and_ids() -> None:

@@ -73,7 +73,10 @@ def test_text_escapes_what_peers_say() -> None:
     assert "\x1b" not in text
     assert "\x00" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert "\x1b" not in render_summary([("a", "ENFORCED", "A", HOSTILE)])
+    summary = render_summary([(HOSTILE, part(ENF_NONE="finding")), ("b", part(ENF_NONE="finding"))], width=80)
+    assert "\x1b" not in summary
+    assert "ENF-NONE   2 " in summary
+    assert max(map(len, summary.splitlines())) <= 80
 
 
 POLICY = b"""

@@ -6,69 +6,53 @@ from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
 
-UNKNOWN_NAME = "unknown-name.invalid"
-SPLIT_AT = 60  # bytes of the ClientHello in its first record: before the server name
+FEW = 6  # spellings of a second path
 
 
 def none(audit: Auditor) -> Checking:
     """ENF-NONE: no certificate, each path, each version that the server speaks."""
-    open_ones: list[tuple[Outcome, str, Shape]] = []
-    seen: list[Outcome] = [audit.none[path] for path in audit.inputs.paths if path in audit.none]
-    for version in audit.versions:
-        shape = Shape(f"no certificate over TLS {version}", audit.path, version=version)
-        outcome = yield from audit.probe(shape)
-        seen.append(outcome)
-    for outcome in seen:
-        sure = _open_to_nobody(audit, outcome)
-        if sure:
-            open_ones.append((outcome, sure, Shape("no certificate", audit.path, version=None)))
+    paths = [path for path in audit.inputs.paths if path in audit.none]
+    seen: list[Outcome] = [audit.none[path] for path in paths]
     refused = audit.refused_path()
-    if open_ones and not (refused and len(audit.inputs.paths) > 1):
-        outcome, sure, shape = open_ones[0]
-        if refused and audit.none[audit.path].refused:
+    if refused is not None:
+        why = f"refused without a certificate: {audit.none[refused].how}"
+        if not audit.none[audit.path].refused:
+            why += f" (on {refused}; other paths: see ENF-PATH)"
+        return audit.result("ENF-NONE", "pass", why, seen=tuple(o for o in seen if o.refused)[:3])
+    for version in audit.versions:
+        outcome = yield from audit.probe(Shape(f"no certificate over TLS {version}", audit.path, version=version))
+        seen = [*seen, outcome]
+    for path, outcome in zip([*paths, *[audit.path] * (len(seen) - len(paths))], seen, strict=True):
+        sure = _open_to_nobody(audit, outcome, path)
+        if sure:
+            asked = "a certificate is asked for, and none is needed" if outcome.requested else "no certificate is ever asked for"
             return audit.result(
-                "ENF-NONE", "pass", "the default handshake is refused without a certificate (see ENF-PARITY)", seen=tuple(seen[:2])
+                "ENF-NONE",
+                "finding",
+                f"{path} is served to a client without a certificate: {asked}",
+                confidence=sure,
+                seen=(outcome,),
+                control=audit.control(audit.good.get(path) or audit.random),
+                repeat=audit.repeat(Shape("no certificate", path)),
             )
-        asked = "a certificate is asked for, and none is needed" if outcome.requested else "no certificate is ever asked for"
-        return audit.result(
-            "ENF-NONE",
-            "finding",
-            f"{audit.path} is served to a client without a certificate: {asked}",
-            confidence=sure,
-            seen=(outcome,),
-            control=audit.control(audit.good.get(audit.path) or audit.random),
-            repeat=audit.repeat(shape),
-        )
-    if refused:
-        return audit.result(
-            "ENF-NONE",
-            "pass",
-            f"refused without a certificate: {audit.none[refused].how}",
-            seen=tuple(o for o in seen if o.refused)[:3],
-        )
     return audit.result(
         "ENF-NONE", "undecided", f"neither served nor refused: {seen[0].how if seen else 'no answer'}", seen=tuple(seen[:3])
     )
 
 
-def _open_to_nobody(audit: Auditor, outcome: Outcome) -> str | None:
-    """How sure it is that a client without a certificate was served. The page of a random path does not count as served."""
+def _open_to_nobody(audit: Auditor, outcome: Outcome, path: str) -> str | None:
+    """How sure it is that a client without a certificate was served."""
     if not outcome.accepted:
         return None
-    good = audit.good_print(audit.path)
+    good = audit.baseline(path)
     if good is not None:
-        return "confirmed" if oracle.alike(outcome, audit.good[audit.path]) else "likely"
-    if outcome.fingerprint is None:
-        return "confirmed" if audit.served else "likely"
-    if outcome.status is not None and outcome.status >= 300:
-        return None
-    return "likely"
+        return "confirmed" if outcome.fingerprint is None or oracle.alike(outcome, good, audit.identity) else "likely"
+    return "likely" if outcome.status is None or outcome.status < 300 else None
 
 
 def paths(audit: Auditor) -> Checking:
-    """ENF-PATH: each given path, and each spelling of a protected one."""
+    """ENF-PATH: each given path, each spelling of a protected one, and other methods."""
     protected = [path for path in audit.inputs.paths if audit.none[path].refused]
-    bare = [path for path in audit.inputs.paths if _bare(audit, path)]
     if not protected:
         return audit.result(
             "ENF-PATH",
@@ -76,152 +60,103 @@ def paths(audit: Auditor) -> Checking:
             "no given path is refused without a certificate: see ENF-NONE",
             needs="a path that is refused without a certificate (--path)",
         )
-    for path in bare:
-        return audit.result(
-            "ENF-PATH",
-            "finding",
-            f"{path} is served without a certificate, while {protected[0]} is refused",
-            confidence="confirmed" if audit.good_print(path) else "likely",
-            seen=(audit.none[path],),
-            control=audit.control(audit.none[protected[0]]),
-            repeat=audit.repeat(Shape("path", path)),
-        )
-    seen = []
+    for path in audit.inputs.paths:
+        sure = _bare(audit, path)
+        if sure:
+            return audit.result(
+                "ENF-PATH",
+                "finding",
+                f"{path} is served without a certificate, while {protected[0]} is refused",
+                confidence=sure,
+                seen=(audit.none[path],),
+                control=audit.control(audit.none[protected[0]]),
+                repeat=audit.repeat(Shape("path", path)),
+            )
+    seen: list[Outcome] = []
     for path in protected[:2]:
-        for variant in _spellings(path):
-            shape = Shape(f"path spelled {variant}", variant)
+        # where TLS itself refuses, no path is ever read: two spellings are proof enough
+        spellings = _spellings(path)[: 2 if audit.wall else None if path == protected[0] else FEW]
+        shapes = [Shape(f"path spelled {variant}", variant, like=path, repeats=0) for variant in spellings]
+        shapes += [] if audit.wall else [Shape(f"method {method}", path, method=method) for method in ("HEAD", "OPTIONS")]
+        for shape in shapes:
             outcome = yield from audit.probe(shape)
             seen.append(outcome)
-            sure = _same_resource(audit, outcome, path)
+            sure = yield from _by_spelling(audit, shape, outcome)
             if sure:
                 return audit.result(
                     "ENF-PATH",
                     "finding",
-                    f"{path} is refused without a certificate, and served as {variant}",
+                    f"{path} is refused without a certificate, and served "
+                    + (f"as {shape.path}" if shape.method == "GET" else f"to {shape.method}"),
                     confidence=sure,
                     seen=(outcome,),
                     control=audit.control(audit.none[path]),
                     repeat=audit.repeat(shape),
                 )
-    return audit.result("ENF-PATH", "pass", f"{len(seen)} other spellings of the path get nothing more", seen=tuple(seen[:2]))
+    words = f"{len(seen)} other spellings" + ("" if audit.wall else " and methods")
+    return audit.result("ENF-PATH", "pass", f"{words} of the path get nothing more", seen=tuple(seen[:2]))
 
 
-def _bare(audit: Auditor, path: str) -> bool:
+def _bare(audit: Auditor, path: str) -> str | None:
+    """How sure it is that a path is open to everybody."""
     outcome = audit.none[path]
-    if not outcome.accepted or (outcome.status or 200) >= 300:
-        return False
-    return audit.random is None or not oracle.same_page(outcome, audit.random)
-
-
-def _same_resource(audit: Auditor, outcome: Outcome, path: str) -> str | None:
+    if audit.baseline(path) is not None:
+        return _open_to_nobody(audit, outcome, path)
     if not outcome.accepted or (outcome.status or 200) >= 300:
         return None
-    return audit.got_in(outcome, path)
+    return None if audit.random is not None and oracle.same_page(outcome, audit.random) else "likely"
+
+
+def _by_spelling(audit: Auditor, shape: Shape, outcome: Outcome) -> Doing[str | None]:
+    """How sure it is that this spelling or method got the resource, and not the page that any path gets."""
+    if shape.method != "GET":
+        return (yield from _by_method(audit, shape, outcome))
+    if audit.random is not None and oracle.same_page(outcome, audit.random):
+        return None
+    return audit.got_in(outcome, shape.like or shape.path)
+
+
+def _by_method(audit: Auditor, shape: Shape, outcome: Outcome) -> Doing[str | None]:
+    """Is the resource itself had by another method? HEAD must say what it says to the good credential, and not to any path;
+    OPTIONS is often open on purpose, and only a page counts that the good credential gets by GET.
+    """
+    good = audit.baseline(shape.path)
+    if good is None or outcome.status is None or outcome.status != good.status or outcome.status >= 300:
+        return None
+    if shape.method != "HEAD":
+        return "confirmed" if not outcome.empty and oracle.alike(outcome, good, audit.identity) else None
+    allowed = yield from audit.probe(shape._replace(name="HEAD with the good credential", credential=audit.credential))
+    if not (oracle.same_page(outcome, allowed) and _length(outcome) == _length(allowed)):
+        return None
+    if audit.random is None or audit.random.refused:
+        return "confirmed"
+    anything = yield from audit.probe(shape._replace(name="HEAD of a random path", path=audit.random_path(), like=None))
+    return None if oracle.same_page(outcome, anything) and _length(outcome) == _length(anything) else "confirmed"
+
+
+def _length(outcome: Outcome) -> str | None:
+    return next((value for name, value in outcome.headers if name.lower() == "content-length"), None)
 
 
 def _spellings(path: str) -> list[str]:
     """Other ways to write the same path, which servers and the applications behind them may read differently."""
     bare, _, query = path.partition("?")
     tail = f"?{query}" if query else ""
-    found = [
-        "/" + bare + tail,
-        bare.rstrip("/") + "/" + tail,
-        bare + "/." + tail,
-        "/." + bare + tail,
-        bare + "?x" if not tail else bare + tail + "&x",
-    ]
+    found = ["/" + bare + tail, bare.rstrip("/") + "/" + tail]
     if len(bare) > 1:
         letter = f"%{ord(bare[1]):02x}"
         found += [
             bare.upper() + tail,
+            bare.swapcase() + tail,
             "/" + letter + bare[2:] + tail,
-            "/%2e" + bare + tail,
             "/x/.." + bare + tail,
+            "/%2e" + bare + tail,
+            "/x/%2e%2e" + bare + tail,
+            bare + ";x" + tail,
             bare + "%20" + tail,
         ]
+    found += [bare + "/." + tail, "/." + bare + tail, bare + "?x" if not tail else bare + tail + "&x"]
     return [variant for variant in dict.fromkeys(found) if variant != path]
-
-
-def hosts(audit: Auditor) -> Checking:
-    """ENF-HOST: the handshake under another name, the request for this one."""
-    path = audit.refused_path()
-    if path is None:
-        return audit.result(
-            "ENF-HOST",
-            "not_run",
-            "nothing is refused without a certificate: see ENF-NONE",
-            needs="a path that is refused without a certificate",
-        )
-    seen = []
-    for name in audit.other_names():
-        tries = [Shape(f"SNI {name}, Host of the target", path, sni=name)]
-        tries += [
-            Shape(f"SNI {name}, Host of the target, another client", path, sni=name, credential=other)
-            for other in audit.inputs.second_client
-            if audit.credential is not None
-        ]
-        if "h2" in audit.alpn_seen:
-            tries.append(Shape(f"SNI {name}, :authority of the target", path, sni=name, alpn=("h2",)))
-        for shape in tries:
-            outcome = yield from audit.probe(shape)
-            seen.append(outcome)
-            sure = audit.got_in(outcome, path)
-            if sure and not (shape.credential and (yield from _lets_in(audit, shape, path))):
-                return audit.result(
-                    "ENF-HOST",
-                    "finding",
-                    f"a handshake under {name} opens {audit.host}{path}"
-                    + (" to another client" if shape.credential else " without a certificate"),
-                    confidence=sure,
-                    seen=(outcome,),
-                    control=audit.control(audit.none[path]),
-                    repeat=audit.repeat(shape),
-                )
-    if any(o.kind == oracle.UNDECIDED for o in seen) and not any(o.refused for o in seen):
-        return audit.result("ENF-HOST", "undecided", f"no clear answer: {seen[0].how}", seen=tuple(seen[:3]))
-    return audit.result("ENF-HOST", "pass", f"refused under every other name: {seen[0].how}", seen=tuple(seen[:3]))
-
-
-def _lets_in(audit: Auditor, shape: Shape, path: str) -> Doing[bool]:
-    """Control: does the target let this very credential in by the front door?"""
-    outcome = yield from audit.probe(Shape("the other client by the front door", path, credential=shape.credential))
-    return outcome.accepted
-
-
-def server_names(audit: Auditor) -> Checking:
-    """ENF-SNI: no, unknown and oddly written server names."""
-    path = audit.refused_path()
-    if path is None:
-        return audit.result(
-            "ENF-SNI",
-            "not_run",
-            "nothing is refused without a certificate: see ENF-NONE",
-            needs="a path that is refused without a certificate",
-        )
-    own = audit.base.server_name
-    shapes = [Shape("no SNI", path, sni=None), Shape("unknown SNI", path, sni=UNKNOWN_NAME)]
-    if own:
-        shapes += [Shape("SNI in upper case", path, sni=own.upper()), Shape("SNI with a trailing dot", path, sni=own + ".")]
-    address = next((a.address for a in audit.first_attempts() if a.error is None), None)
-    if address:
-        shapes.append(Shape("SNI is the address", path, sni=address))
-    shapes.append(Shape("ClientHello split over two records", path, split=SPLIT_AT))
-    seen = []
-    for shape in shapes:
-        outcome = yield from audit.probe(shape)
-        seen.append(outcome)
-        sure = audit.got_in(outcome, path)
-        if sure:
-            return audit.result(
-                "ENF-SNI",
-                "finding",
-                f"{audit.host}{path} is served without a certificate with {shape.name}",
-                confidence=sure,
-                seen=(outcome,),
-                control=audit.control(audit.none[path]),
-                repeat=audit.repeat(shape),
-            )
-    return audit.result("ENF-SNI", "pass", f"{len(seen)} absent, unknown or odd server names open nothing", seen=tuple(seen[:3]))
 
 
 def late(audit: Auditor) -> Checking:
@@ -256,14 +191,8 @@ def plaintext(audit: Auditor) -> Checking:
     for port in ports:
         outcome = yield from audit.plaintext(Shape(f"plaintext on port {port}", path, host=_plain_host(audit, port)), port)
         seen.append(outcome)
-        served = outcome.accepted and outcome.status is not None and outcome.status < 300
-        good = audit.good_print(path)
-        if served and (good is None or outcome.fingerprint == good or outcome.status == good.status):
-            sure = "confirmed" if good is not None and outcome.fingerprint == good else "likely"
-            if good is not None and sure == "likely" and not audit.none.get(path, outcome).refused:
-                continue
-            if good is not None and sure == "likely" and (yield from _same_as_random(audit, outcome, port)):
-                continue
+        sure = yield from _in_clear(audit, outcome, path, port)
+        if sure:
             return audit.result(
                 "ENF-PLAINTEXT",
                 "finding",
@@ -282,15 +211,21 @@ def plaintext(audit: Auditor) -> Checking:
     )
 
 
+def _in_clear(audit: Auditor, outcome: Outcome, path: str, port: int) -> Doing[str | None]:
+    """How sure it is that the resource is served in clear: the page of the good credential, or without one a page of its own."""
+    if not outcome.accepted or outcome.status is None or outcome.status >= 300:
+        return None
+    if audit.baseline(path) is not None:
+        return audit.got_in(outcome, path)
+    other = yield from audit.plaintext(Shape(f"random path in plaintext on port {port}", audit.random_path()), port)
+    # the front page of a plain port is often for everybody; another path was named because it is not
+    return None if oracle.same_page(outcome, other) or path == "/" else "likely"
+
+
 def _plain_host(audit: Auditor, port: int) -> str:
     name = audit.settings.server_name or audit.settings.target.host
+    name = f"[{name}]" if ":" in name else name
     return name if port == 80 else f"{name}:{port}"
-
-
-def _same_as_random(audit: Auditor, outcome: Outcome, port: int) -> Doing[bool]:
-    """Control: does the plain port say the same to any path?"""
-    other = yield from audit.plaintext(Shape(f"random path in plaintext on port {port}", audit.random_path()), port)
-    return oracle.same_page(outcome, other)
 
 
 def starttls(audit: Auditor) -> Checking:
@@ -303,7 +238,7 @@ def starttls(audit: Auditor) -> Checking:
             "ENF-STARTTLS",
             "finding",
             f"the server serves before STARTTLS: {before.how}",
-            confidence=("confirmed" if audit.served else "likely"),
+            confidence="confirmed" if audit.reached else "likely",
             seen=(before,),
             control=audit.control(after),
         )
@@ -312,7 +247,7 @@ def starttls(audit: Auditor) -> Checking:
             "ENF-STARTTLS",
             "finding",
             f"after STARTTLS no certificate is needed: {after.how}",
-            confidence=("confirmed" if audit.served else "likely"),
+            confidence="confirmed" if audit.reached else "likely",
             seen=(after,),
             control=audit.control(before),
         )
@@ -336,7 +271,8 @@ def parity(audit: Auditor) -> Checking:
             "nothing is refused without a certificate: see ENF-NONE",
             needs="a path that is refused without a certificate",
         )
-    shapes = [Shape(f"TLS {version}", path, version=version) for version in audit.versions]
+    spoken = audit.none[path].protocol  # what the baseline spoke needs no probe of its own
+    shapes = [Shape(f"TLS {version}", path, version=version) for version in audit.versions if f"TLSv{version}" != spoken]
     if audit.http:
         shapes += [Shape(f"ALPN {alpn or 'none'}", path, alpn=(alpn,) if alpn else ()) for alpn in ("h2", "http/1.1", "")]
     shapes += [Shape(f"address {address}", path, address=address) for address in audit.addresses()[1:4]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from inspector.credentials.model import Credential
@@ -26,7 +28,6 @@ class Inputs(NamedTuple):
 
     settings: Settings
     paths: tuple[str, ...] = ("/",)
-    paths_given: bool = False
     other_names: tuple[str, ...] = ()
     plain_ports: tuple[int, ...] = ()
     expired: tuple[Credential, ...] = ()
@@ -43,4 +44,4 @@ class Inputs(NamedTuple):
     audit_id: str = ""
     profile: str = "mozilla-intermediate"
     waivers: tuple[Waiver, ...] = ()
-    openssl: str | None = None
+    clock: Callable[[], float] = time.monotonic  # for the time limit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +36,10 @@ class Kit:
             "self-signed", mint.leaf("audit", subject=self._subject(), now=self._now)
         )
 
+    def named(self, common: str) -> Credential:
+        """A self-signed certificate of somebody with this name, to be told of in headers."""
+        return self._made.get(common) or self._keep(common, mint.leaf(common, now=self._now))
+
     def own_root(self) -> Credential:
         """A leaf with the good one's subject below a root of our own, sent with the root."""
         if "own root" in self._made:
@@ -62,6 +68,22 @@ class Kit:
                 root = mint.authority("look-alike", subject=name, now=self._now, **faults)
                 made = mint.leaf("audit", root, subject=self._subject(), key_identifiers=form != "no key id", now=self._now)
                 yield label, self._keep(label, made, (made.cert, root.cert) if form != "no key id" else (made.cert,))
+
+    def recipe(self, credential: Credential) -> list[str]:
+        """Shell commands that make a credential like this throw-away one as probe.pem and probe.key."""
+        cert = certificate.parse(credential.leaf)
+        subject, issuer = _subj(cert.subject), _subj(cert.issuer)
+        new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+        if cert.subject_der == cert.issuer_der:
+            return [f"openssl req -x509 {new} -subj {subject} -keyout probe.key -out probe.pem"]
+        request = f"openssl req {new} -subj {subject} -keyout probe.key -out probe.csr"
+        sign = "openssl x509 -req -in probe.csr -days 1 -out probe.pem"
+        if self._good is not None and credential.chain[1:] == self._good.chain:
+            files = self._good.origin.files or ("CERT.pem", "KEY.pem")
+            return [request, f"{sign} -CA {shlex.quote(files[0])} -CAkey {shlex.quote(files[-1])}"]
+        if self._issuer is not None and cert.issuer_der == certificate.parse(self._issuer.cert).subject_der:
+            return [request, f"{sign} -CA CA.pem -CAkey CA.key  # with the fault that the probe's name says"]
+        return [f"openssl req -x509 {new} -subj {issuer} -keyout ca.key -out ca.pem", request, f"{sign} -CA ca.pem -CAkey ca.key"]
 
     def _key_id_of(self, name: bytes) -> bytes | None:
         """The key identifier of the CA with this name, read from the good chain."""
@@ -105,6 +127,12 @@ class Kit:
         assert self._issuer is not None
         cert = certificate.parse(self._issuer.cert)
         return () if cert.subject_der == cert.issuer_der else (self._issuer.cert, *self._issuer.chain)
+
+
+def _subj(name: str) -> str:
+    """An RFC 4514 name as the ``-subj`` of the openssl program wants it, quoted for a shell."""
+    parts = re.split(r"(?<!\\),", name)
+    return shlex.quote("".join("/" + part.replace("/", "\\/") for part in reversed(parts)) or "/CN=audit")
 
 
 def certificate_name(name: bytes) -> str:

@@ -55,7 +55,7 @@ def _pairs(audit: Auditor) -> list[tuple[str, str, Credential | None, str]]:
     The first needs no second name: a server that lets everybody finish the handshake and judges afterwards may take a resumed
     session for a verified one.
     """
-    own = audit.base.server_name or audit.settings.target.host
+    own = audit.own_name
     found: list[tuple[str, str, Credential | None, str]] = [(own, own, None, "no certificate")]
     for other in audit.other_names()[: 2 if audit.inputs.other_names else 1]:
         found.append((other, own, None, "no certificate"))
@@ -70,30 +70,33 @@ def _carry_over(
 ) -> Doing[tuple[Outcome | None, Outcome | None]]:
     """Begin a session, resume it under the other name, and ask the control: what does that name say in a full handshake?"""
     path = audit.refused_path() or audit.path
-    start = Shape(
-        f"session as {begin} with {label}, TLS {version}", path, sni=begin, host=audit.authority(begin), credential=credential,
-        version=version, keep_session=True, repeats=0,
-    )  # fmt: skip
-    full = start._replace(
-        name=f"full handshake as {end} with {label}, TLS {version}", sni=end, host=audit.authority(end), keep_session=False
-    )
-    resume = full._replace(name=f"session of {begin} resumed as {end}, TLS {version}", credential=None)
-    session = _session((yield from audit.probe(start)))
-    if session is None and not audit.inputs.dry_run:
-        return None, None
+    full = _shape(audit, f"full handshake as {end} with {label}", path, end)._replace(credential=credential)
     control = yield from audit.probe(full)
     if not control.refused:
         return None, None  # that name lets this client in anyway: nothing to learn
+    start = _shape(audit, f"session as {begin} with {label}, TLS {version}", path, begin)
+    start = start._replace(version=version, credential=credential, keep_session=True, repeats=0)
+    session = _session((yield from audit.probe(start)))
+    if session is None and not audit.inputs.dry_run:
+        return None, None
+    resume = _shape(audit, f"session of {begin} resumed as {end}, TLS {version}", path, end)._replace(version=version)
     outcome = yield from audit.probe(resume._replace(session=session))
     if (outcome.resumed and outcome.accepted) or begin == end:
         return outcome, control
     # the same session under its own name, the request for the other one; tickets may be good for one use only
     again = _session((yield from audit.probe(start)))
-    if again is None:
+    if again is None and not audit.inputs.dry_run:
         return outcome, control
-    own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=begin, session=again)
+    own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=start.sni, session=again)
     other = yield from audit.probe(own)
     return (other if other.resumed and other.accepted else outcome), control
+
+
+def _shape(audit: Auditor, name: str, path: str, server: str) -> Shape:
+    """A plain request to one of the server's names; the baselines are those of the audited name alone."""
+    if server == audit.own_name:
+        return Shape(name, path)
+    return Shape(name, path, sni=server, host=audit.authority(server), like=None)
 
 
 def _session(outcome: Outcome) -> Session | None:
@@ -217,15 +220,16 @@ def tickets(audit: Auditor) -> Checking:
 def early_data(audit: Auditor) -> Checking:
     """PROTO-EARLY: is a request served from 0-RTT data, and twice?"""
     allowed = [value for value in (_early_limit(o) for o in audit.outcomes) if value]
-    if not allowed or "1.3" not in audit.versions:
+    if not audit.inputs.dry_run and (not allowed or "1.3" not in audit.versions):
         return audit.result("PROTO-EARLY", "pass", "the server's tickets allow no early data")
+    most = max(allowed, default=0)
     first = yield from audit.probe(
         Shape("session for early data", audit.path, credential=audit.credential, version="1.3", keep_session=True)
     )
     session = _session(first)
     if session is None and not audit.inputs.dry_run:
         return audit.result(
-            "PROTO-EARLY", "undecided", f"early data of {max(allowed)} bytes is allowed, and no session was had", seen=(first,)
+            "PROTO-EARLY", "undecided", f"early data of {most} bytes is allowed, and no session was had", seen=(first,)
         )
     outcome = yield from _early_probe(audit, session)
     early = outcome.transcript is not None and any(
@@ -243,7 +247,7 @@ def early_data(audit: Auditor) -> Checking:
             severity="high",
             confidence="confirmed",
             seen=(outcome,),
-            control=f"tickets allow {max(allowed)} bytes of early data",
+            control=f"tickets allow {most} bytes of early data",
         )
     return audit.result("PROTO-EARLY", "undecided", f"early data was taken, and the answer was {outcome.how}", seen=(outcome,))
 
@@ -254,7 +258,7 @@ def _early_probe(audit: Auditor, session: Session | None) -> Probing:
         f"GET {audit.path} HTTP/1.1\r\nHost: {audit.host}\r\nX-Mtls-Audit: {audit.inputs.audit_id}\r\nConnection: close\r\n\r\n"
     )
     plan = audit.plan(shape)._replace(early_data=request.encode("ascii", "replace"), application=audit.listen_only())
-    return (yield from audit.send(plan, audit.words(shape) + ", as early data", audit.good_print(audit.path)))
+    return audit.held((yield from audit.send(plan, audit.words(shape) + ", as early data")), shape)
 
 
 def _early_limit(outcome: Outcome) -> int:

@@ -15,6 +15,7 @@ from inspector.report.model import AuditPart, Coverage
 from inspector.session.audit.auditor import Auditor, Doing, Shape, Stop
 from inspector.session.audit.inputs import Inputs
 from inspector.session.audit.kit import Kit
+from inspector.session.audit.knowledge import words_of_bearer
 from inspector.session.audit.resumption import lifetime
 from inspector.session.audit.table import CHECKS, NEEDS
 from inspector.trace import events as ev
@@ -36,6 +37,7 @@ class Audited(NamedTuple):
     outcomes: tuple[Outcome, ...]
     good_accepted: bool | None  # None: no credential was given, or it was not shown
     unreachable: bool
+    interrupted: bool = False  # the user ended it: this is what there was so far
 
 
 def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
@@ -61,39 +63,67 @@ def _unreachable(audit: Auditor) -> bool:
 
 def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:
     """N, G and X: no certificate, the good credential, a random path without one."""
-    first = yield from audit.probe(Shape("no certificate", audit.path))
+    first = yield from audit.probe(Shape("no certificate", audit.path, repeats=0), anew=True)
     audit.verified = audit.inputs.dry_run or _verified(first)
+    audit.kit = Kit(audit.settings.credential, audit.inputs.issuer, audit.settings.now)
+    if _unreachable(audit):
+        return
     if audit.settings.credential is not None and audit.credential is None:
         notes.append("the server is not verified, so your credential was not shown to it: --cacert FILE, or --insecure")
-    for path in audit.inputs.paths:
-        if audit.credential is not None:
-            audit.good[path] = yield from audit.probe(
-                Shape("good credential", path, credential=audit.credential, keep_session=True)
-            )
+    if audit.credential is not None:
+        yield from _good(audit, first)
     if audit.http:
-        audit.random = yield from audit.probe(Shape("random path", audit.random_path()))
+        # offers HTTP/2, to learn whether it is spoken here
+        shape = Shape("random path", audit.random_path(), alpn=("h2", "http/1.1"), repeats=0)
+        audit.random = yield from audit.probe(shape)
     for path in audit.inputs.paths:
         audit.none[path] = yield from _most_open(audit, path, first if path == audit.path else None)
-    audit.kit = Kit(audit.settings.credential, audit.inputs.issuer, audit.settings.now)
     audit.family = _family(audit)
     yield from _versions(audit)
     if audit.credential is not None and not audit.served and not audit.inputs.dry_run:
-        notes.append(f"your credential is not let in either ({audit.good[audit.path].how}): mtls diagnose says why")
+        word = "gets an error of the application" if audit.reached else "is not let in either"
+        notes.append(f"your credential {word} ({audit.good[audit.path].how}): mtls diagnose says why")
+
+
+def _good(audit: Auditor, first: Outcome) -> Doing[None]:
+    """Baseline G of each path; on the first path twice, to know whether its page can be compared at all."""
+    assert audit.credential is not None
+    audit.identity = words_of_bearer(audit.credential)
+    for path in audit.inputs.paths:
+        shape = Shape("good credential", path, credential=audit.credential, keep_session=True, like=None, headers=audit.token)
+        outcome = yield from audit.probe(shape)
+        if path == audit.path and audit.http:
+            again = yield from audit.probe(shape._replace(name="good credential (2)", keep_session=False))
+            audit.varies = outcome.status is not None and again.status == outcome.status and not oracle.alike(outcome, again)
+            outcome = again if again.accepted and not outcome.accepted else outcome
+        audit.good[path] = _as_baseline(outcome, first)
+
+
+def _as_baseline(outcome: Outcome, first: Outcome) -> Outcome:
+    """An error page of the application is a baseline too: who gets it came past TLS. 401 and 403 are one only where TLS refuses
+    those without a certificate; else they may be the very refusal that is looked for.
+    """
+    if outcome.status is None or outcome.tls_layer or outcome.accepted:
+        return outcome
+    if outcome.status in oracle.REFUSING_STATUSES and (not first.tls_layer or outcome.status == 421):
+        return outcome
+    return outcome._replace(kind=oracle.ACCEPTED)
 
 
 def _most_open(audit: Auditor, path: str, first: Outcome | None) -> Doing[Outcome]:
     """The baseline without a certificate: repeated, and any success counts."""
-    outcome = first
-    for number in range(REPEATS - 1 if first is not None else 1):
-        again = yield from audit.probe(Shape(f"no certificate ({number + 2})" if first is not None else "no certificate", path))
-        if outcome is None or again.accepted:
-            outcome = again
-    assert outcome is not None
-    # judged once more now that the good answer is known
-    good = audit.good_print(path)
-    if good is not None and outcome.transcript is not None:
-        return oracle.classify(outcome.transcript, good)._replace(name=outcome.name, number=outcome.number, what=outcome.what)
-    return outcome
+    shape = Shape("no certificate", path, repeats=0)
+    seen = [audit.held(first, shape)] if first is not None else []
+    for number in range(len(seen), REPEATS if first is not None else 2):
+        again = yield from audit.probe(shape._replace(name=f"no certificate ({number + 1})" if number else shape.name), anew=True)
+        seen.append(again)
+    found = next((o for o in seen if o.accepted), seen[0])
+    good = audit.baseline(path)
+    crashes = all(o.status is not None and o.status >= 500 for o in seen)
+    if crashes and good is not None and (good.status or 200) < 400 and not found.accepted:
+        # an application that falls over without a certificate does not serve; it does so each time
+        return found._replace(kind=oracle.REFUSED, how=f"{found.how} each time, where your credential gets {good.status}")
+    return found
 
 
 def _verified(outcome: Outcome) -> bool:
@@ -169,11 +199,11 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
     early = any(c.id == "PROTO-EARLY" and c.status == "finding" for c in checks)
     letter, why = audit_grade.grade(
-        checks, with_credential=audit.served, ticket_lifetime=max(lifetimes, default=None), early_data=early
+        checks, with_credential=audit.reached, ticket_lifetime=max(lifetimes, default=None), early_data=early
     )
     run_ = sum(check.status in ("pass", "finding") for check in checks)
     part = AuditPart(
-        enforcement=audit_grade.enforcement(checks, audit.served if audit.credential is not None else None),
+        enforcement=audit_grade.enforcement(checks, _good_accepted(audit)),
         grade="-" if run_ == 0 else letter,
         coverage=Coverage(run=run_, total=len(checks)),
         checks=checks,
@@ -187,5 +217,11 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
         ),
     )
     transcript = next((o.transcript for o in audit.outcomes if o.transcript is not None), None)
-    good = None if audit.credential is None else audit.served
-    return Audited(part, transcript, tuple(audit.listing), tuple(audit.outcomes), good, _unreachable(audit))
+    return Audited(
+        part, transcript, tuple(audit.listing), tuple(audit.outcomes), _good_accepted(audit), _unreachable(audit), audit.interrupted
+    )
+
+
+def _good_accepted(audit: Auditor) -> bool | None:
+    """Was the good credential let in? None where none was given, or it was not shown."""
+    return None if audit.credential is None else audit.reached

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inspector.session.audit import enforcement, resumption, server_checks, trust, wire_checks
+from inspector.session.audit import enforcement, names, resumption, server_checks, spoofing, trust, wire_checks
 from inspector.session.audit.auditor import Auditor, Checking
 
 CHECKS: dict[str, Callable[[Auditor], Checking]] = {
     "ENF-NONE": enforcement.none,
     "ENF-PATH": enforcement.paths,
-    "ENF-HOST": enforcement.hosts,
-    "ENF-SNI": enforcement.server_names,
+    "ENF-HOST": names.hosts,
+    "ENF-SNI": names.server_names,
     "ENF-RESUME-XVHOST": resumption.across_names,
     "ENF-RESUME-STALE": resumption.stale,
     "ENF-LATE": enforcement.late,
@@ -42,18 +42,18 @@ CHECKS: dict[str, Callable[[Auditor], Checking]] = {
     "SRV-KEY": server_checks.key,
     "SRV-STATUS": server_checks.status,
     "CLI-CRED": server_checks.own_credential,
-    "HTTP-SPOOF": server_checks.spoof,
-    "HTTP-LEAK": server_checks.leaks,
-    "HTTP-BOUND": server_checks.bound,
+    "HTTP-SPOOF": spoofing.spoof,
+    "HTTP-LEAK": spoofing.leaks,
+    "HTTP-BOUND": spoofing.bound,
 }
 
 # what a check needs (``audit_reference.NEEDS``) -> is it there?
 NEEDS: dict[str, Callable[[Auditor], bool]] = {
     "credential": lambda audit: audit.settings.credential is not None,
     "verified": lambda audit: audit.credential is not None,
-    "served": lambda audit: audit.credential is not None and (audit.served or audit.inputs.dry_run),
+    "served": lambda audit: audit.credential is not None and (audit.reached or audit.inputs.dry_run),
     "refusal": lambda audit: audit.refused_path() is not None,
-    "name": lambda audit: audit.names_known,
+    "name": lambda audit: bool(audit.other_names()),
     "http": lambda audit: audit.http,
     "starttls": lambda audit: audit.settings.starttls is not None,
     "expired": lambda audit: bool(audit.inputs.expired or audit.inputs.issuer),

@@ -13,35 +13,33 @@ NAMES_TRIED = 2
 # A server that verifies nothing may still close silently for most look-alikes with a copied key identifier: try those more often.
 STUBBORN, MORE_REPEATS = "same key id", 4
 PUBLIC_ROOTS = 5  # names of public roots in the list that make a finding
-HOUR, DAY = 3600.0, 86400.0
+DAY = 86400.0
+TELLING_ALERTS = {44, 45}  # certificate_revoked, certificate_expired: the very reason
+Tries = list[tuple[str, Credential]]
 
 
-def _attempt(audit: Auditor, label: str, credential: Credential) -> Doing[tuple[Outcome, str | None]]:
-    """One credential on the first path: the outcome, and how sure it is that it got in where no certificate does not."""
+def _first_in(audit: Auditor, tries: Tries) -> Doing[tuple[list[Outcome], tuple[str, Credential, str] | None]]:
+    """Try each credential on a path that is refused without one; stop at the first that gets in, and say how sure that is."""
     path = audit.refused_path() or audit.path
-    repeats = MORE_REPEATS if STUBBORN in label else 2
-    outcome = yield from audit.probe(Shape(label, path, credential=credential, repeats=repeats))
-    none = audit.none.get(path)
-    if none is not None and none.accepted and outcome.accepted:
-        return outcome, None  # everybody gets in: that says nothing of trust
-    return outcome, audit.got_in(outcome, path)
-
-
-def _first_in(
-    audit: Auditor, tries: list[tuple[str, Credential]]
-) -> Doing[tuple[list[Outcome], tuple[str, Credential, str] | None]]:
-    """Try each; stop at the first that gets in."""
     seen: list[Outcome] = []
     for label, credential in tries:
-        outcome, sure = yield from _attempt(audit, label, credential)
+        stubborn = STUBBORN in label and not any(STUBBORN in o.what for o in seen)
+        repeats = MORE_REPEATS if stubborn else 2
+        outcome = yield from audit.probe(Shape(label, path, credential=credential, repeats=repeats))
         seen.append(outcome)
+        none = audit.none.get(path)
+        if none is not None and none.accepted and outcome.accepted:
+            continue  # everybody gets in: that says nothing of trust
+        sure = audit.got_further(outcome, path)
         if sure:
             return seen, (label, credential, sure)
     return seen, None
 
 
-def _judge(audit: Auditor, check: str, tries: list[tuple[str, Credential]], *, bad: str, fine: str) -> Checking:
-    """A check that holds when none of these credentials gets in."""
+def _judge(audit: Auditor, check: str, tries: Tries, *, bad: str, fine: str, compare: bool = False) -> Checking:
+    """A check that holds when none of these credentials gets in. ``compare``: their refusal says something only where the good
+    credential is not refused as well.
+    """
     seen, found = yield from _first_in(audit, tries)
     path = audit.refused_path() or audit.path
     if found is not None:
@@ -55,13 +53,15 @@ def _judge(audit: Auditor, check: str, tries: list[tuple[str, Credential]], *, b
             control=audit.control(audit.none.get(path)),
             repeat=audit.repeat(Shape(label, path, credential=credential)),
         )
-    if audit.none[path].accepted and not audit.none[path].refused and audit.refused_path() is None:
-        return audit.result(check, "undecided", "everybody gets in without a certificate: see ENF-NONE", seen=tuple(seen[:2]))
-    if seen and all(o.refused for o in seen):
-        return audit.result(check, "pass", f"{fine}: " + "; ".join(dict.fromkeys(o.how for o in seen)), seen=tuple(seen[:3]))
-    return audit.result(
-        check, "undecided", "no clear answer: " + "; ".join(dict.fromkeys(o.how for o in seen)), seen=tuple(seen[:3])
-    )
+    if not audit.inputs.dry_run and audit.refused_path() is None and audit.none[path].accepted:
+        return audit.result(check, "undecided", "everybody is answered without a certificate: see ENF-NONE", seen=tuple(seen[:2]))
+    how = "; ".join(dict.fromkeys(o.how for o in seen))
+    if not seen or not all(o.refused for o in seen):
+        return audit.result(check, "undecided", f"no clear answer: {how}", seen=tuple(seen[:3]))
+    if compare and not audit.reached and not any(o.alert in TELLING_ALERTS for o in seen):
+        why = "no good credential to compare with" if audit.credential is None else "your good credential is refused as well"
+        return audit.result(check, "undecided", f"refused ({how}), but {why}", seen=tuple(seen[:3]))
+    return audit.result(check, "pass", f"{fine}: {how}", seen=tuple(seen[:3]))
 
 
 def any_certificate(audit: Auditor) -> Checking:
@@ -79,11 +79,13 @@ def any_certificate(audit: Auditor) -> Checking:
 
 
 def _trusted_names(audit: Auditor) -> tuple[bytes, ...]:
-    """Names (DER) of CAs that the server seems to trust: those it lists, then the issuers of the good credential."""
-    names = list(audit.ca_names())
-    if audit.settings.credential is not None:
-        names += [certificate.parse(der).issuer_der for der in audit.settings.credential.chain]
-    return tuple(dict.fromkeys(name for name in names if name))
+    """Names (DER) of CAs that the server seems to trust: those that it lists of the good chain first."""
+    listed = audit.ca_names()
+    chain = audit.settings.credential.chain if audit.settings.credential is not None else ()
+    mine = [certificate.parse(der).issuer_der for der in chain]
+    both = {comparison_key(name) for name in listed} & {comparison_key(name) for name in mine}
+    first = [name for name in mine if comparison_key(name) in both]
+    return tuple(dict.fromkeys(name for name in (*first, *mine, *listed) if name))
 
 
 def lookalikes(audit: Auditor) -> Checking:
@@ -112,13 +114,11 @@ def chains(audit: Auditor) -> Checking:
         ("a certificate issued by your leaf, which is no CA", audit.kit.below_leaf()),
         ("a stranger's certificate with your chain behind it", audit.kit.smuggled()),
     ]
-    if audit.inputs.issuer is not None:
-        tries.append(("a certificate whose issuer is marked as no CA", audit.kit.below_leaf()))
     return (
         yield from _judge(
             audit,
             "TRUST-CHAIN",
-            tries[:2],
+            tries,
             bad="the rules of the chain are not held",
             fine="a leaf is no CA, and certificates beside the chain count for nothing",
         )
@@ -137,7 +137,8 @@ def expired(audit: Auditor) -> Checking:
                 audit.kit.issued("not yet valid", not_before=now + 2 * DAY, not_after=now + 90 * DAY),
             )
         )
-    return (yield from _judge(audit, "TRUST-EXPIRED", tries, bad="a certificate outside its dates is accepted", fine="refused"))
+    bad = "a certificate outside its dates is accepted"
+    return (yield from _judge(audit, "TRUST-EXPIRED", tries, bad=bad, fine="refused", compare=True))
 
 
 def purposes(audit: Auditor) -> Checking:
@@ -145,35 +146,49 @@ def purposes(audit: Auditor) -> Checking:
     tries = [(f"a certificate for servers only ({c.source})", c) for c in audit.inputs.wrong_eku]
     if audit.inputs.issuer is not None:
         tries.append(("a certificate for servers only", audit.kit.issued("serverAuth only", purposes=("serverAuth",))))
-    return (yield from _judge(audit, "TRUST-EKU", tries, bad="a certificate without clientAuth is accepted", fine="refused"))
+    bad = "a certificate without clientAuth is accepted"
+    return (yield from _judge(audit, "TRUST-EKU", tries, bad=bad, fine="refused", compare=True))
 
 
 def revoked(audit: Auditor) -> Checking:
     """TRUST-REVOKED: a full handshake with a revoked credential."""
     tries = [(f"a revoked certificate ({c.source})", c) for c in audit.inputs.revoked]
-    return (yield from _judge(audit, "TRUST-REVOKED", tries, bad="a revoked certificate is accepted", fine="refused"))
+    return (yield from _judge(audit, "TRUST-REVOKED", tries, bad="a revoked certificate is accepted", fine="refused", compare=True))
 
 
 def weak(audit: Auditor) -> Checking:
-    """TRUST-WEAKSIG: SHA-1 and RSA-1024."""
+    """TRUST-WEAKSIG: SHA-1, and RSA-1024.
+
+    SHA-1 is a finding, because with it a certificate may be forged in anybody's name. A short key endangers its own holder only,
+    and only where the CA issues such: that it would be taken is told with the check that passed.
+    """
     control = audit.kit.issued("a fresh good certificate")
     allowed = yield from audit.probe(Shape("a fresh good certificate of the same CA", audit.path, credential=control))
-    tries = [
-        ("a certificate signed with SHA-1", audit.kit.issued("SHA-1", signature="sha1")),
-        ("a certificate with an RSA-1024 key", audit.kit.issued("RSA-1024", key="rsa-1024")),
-    ]
-    result = yield from _judge(audit, "TRUST-WEAKSIG", tries, bad="a weak certificate is accepted", fine="refused")
-    if result.status == "pass" and not allowed.accepted:
+    tries = [("a certificate signed with SHA-1", audit.kit.issued("SHA-1", signature="sha1"))]
+    bad = "a certificate with a signature that can be forged is accepted"
+    result = yield from _judge(audit, "TRUST-WEAKSIG", tries, bad=bad, fine="SHA-1 is refused")
+    if result.status in ("pass", "undecided") and not allowed.accepted:
         return audit.result(
             "TRUST-WEAKSIG", "undecided", f"even a strong certificate of this CA is refused: {allowed.how}", seen=(allowed,)
         )
-    return result
+    if result.status != "pass":
+        return result
+    short = Shape("a certificate with an RSA-1024 key", audit.path, credential=audit.kit.issued("RSA-1024", key="rsa-1024"))
+    outcome = yield from audit.probe(short)
+    if not outcome.refused:
+        words = f"{result.summary}; a key of RSA-1024 would be taken ({outcome.how}): let the CA issue none"
+        return audit.result("TRUST-WEAKSIG", "pass", words, severity="info", seen=(outcome,))
+    return audit.result("TRUST-WEAKSIG", "pass", f"{result.summary}; RSA-1024 is refused: {outcome.how}", seen=(outcome,))
 
 
 def identity(audit: Auditor) -> Checking:
     """TRUST-IDENTITY: another client of the same CA on this resource."""
+    if not audit.served and not audit.inputs.dry_run:
+        why = f"your own credential gets {audit.good[audit.path].how}: nothing to compare"
+        return audit.result("TRUST-IDENTITY", "undecided", why)
     tries = [(f"another client ({c.source})", c) for c in audit.inputs.second_client]
-    return (yield from _judge(audit, "TRUST-IDENTITY", tries, bad="another client of the same CA is served", fine="refused"))
+    bad = "another client of the same CA is served"
+    return (yield from _judge(audit, "TRUST-IDENTITY", tries, bad=bad, fine="refused", compare=True))
 
 
 def store(audit: Auditor) -> Checking:

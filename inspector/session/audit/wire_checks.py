@@ -152,7 +152,10 @@ def versions(audit: Auditor) -> Checking:
     from inspector.wire import hello
 
     spoken: list[int] = []
-    for version in OLD_VERSIONS:
+    # one hello that allows all of them first: where that is refused, none needs a try of its own
+    highest = hello.client_hello(0x0302, server_name=audit.base.server_name)
+    anything, _ = yield from _hello(audit, "offer of TLS 1.1 or older", (highest,))
+    for version in OLD_VERSIONS if anything is not None and anything <= 0x0302 else (0x0002,):
         pieces = hello.sslv2_hello() if version == 0x0002 else hello.client_hello(version, server_name=audit.base.server_name)
         chosen, _ = yield from _hello(audit, f"offer of {VERSION_NAMES[version]} alone", (pieces,))
         if chosen == version:
@@ -212,24 +215,39 @@ WEAK_SUITES = (
 )
 
 
+def _weak_suites(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
+    """(severity, words) of each kind of weak suite that is agreed to. One hello offers all kinds; those that the server does not
+    choose from then need no try of their own.
+    """
+    from inspector.wire import hello
+
+    kinds = {
+        weakness: tuple(code for code, name in CipherSuite.NAMES.items() if weakness.fits(name) and "GREASE" not in name)
+        for weakness in WEAK_SUITES
+    }
+    found: list[tuple[Severity, str]] = []
+    while kinds:
+        offered = tuple(code for codes in kinds.values() for code in codes)
+        words = " or ".join(weakness.words for weakness in kinds)
+        chosen, answer = yield from _hello(
+            audit, f"offer of {words}", (hello.client_hello(0x0303, cipher_suites=offered, server_name=audit.base.server_name),)
+        )
+        hit = next((w for w, codes in kinds.items() if answer is not None and int(answer.cipher_suite) in codes), None)
+        if chosen is None or hit is None:
+            break
+        found.append((hit.severity, f"{hit.words}: {CipherSuite(answer.cipher_suite).label}"))
+        del kinds[hit]
+    return found
+
+
 def ciphers(audit: Auditor) -> Checking:
     """PROTO-CIPHERS: weak suites, one kind a hello; extended master secret, safe renegotiation and compression in TLS 1.2."""
     if "1.2" not in audit.versions and audit.versions:
         return audit.result("PROTO-CIPHERS", "pass", "TLS 1.3 only: every suite has forward secrecy and authenticated encryption")
     from inspector.wire import hello
 
-    found: list[tuple[Severity, str]] = []
-    names = CipherSuite.NAMES
-    for weakness in WEAK_SUITES:
-        offered = tuple(code for code, name in names.items() if weakness.fits(name) and not name.startswith("TLS_GREASE"))
-        chosen, answer = yield from _hello(
-            audit,
-            f"offer of {weakness.words}",
-            (hello.client_hello(0x0303, cipher_suites=offered, server_name=audit.base.server_name),),
-        )
-        if chosen is not None and answer is not None and int(answer.cipher_suite) in offered:
-            found.append((weakness.severity, f"{weakness.words}: {CipherSuite(answer.cipher_suite).label}"))
-    chosen, answer = yield from _hello(
+    found = yield from _weak_suites(audit)
+    _, answer = yield from _hello(
         audit, "plain TLS 1.2 offer", (hello.client_hello(0x0303, server_name=audit.base.server_name),)
     )
     if answer is not None:

@@ -1,0 +1,101 @@
+"""The headers by which proxies tell applications of a client certificate, in every dialect that is known here, as groups.
+
+Recipes for nginx, HAProxy, Apache and ingress-nginx; Envoy's X-Forwarded-Client-Cert, Traefik, RFC 9440, and the clouds' own.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+from urllib.parse import quote
+
+Header = tuple[str, str]
+Group = tuple[Header, ...]
+
+VERIFY = (
+    "X-SSL-Client-Verify", "X-Client-Verify", "SSL-Client-Verify", "X-SSL-Verify", "X-Client-Cert-Verify", "X-Client-Verified",
+    "X-SSL-Client-Verified", "X-Client-Cert-Verified", "X-Cert-Verify", "X-TLS-Client-Verify", "X-MTLS-Verify", "X-Mtls-Verified",
+    "X-Forwarded-Client-Verify", "X-Ssl-Client-Status", "X-Client-Certificate-Verify",
+)  # fmt: skip
+NAME = (
+    "X-SSL-Client-S-DN", "X-SSL-Client-DN", "X-SSL-Client-Subject", "X-SSL-Client-Subject-DN", "SSL-Client-S-DN", "X-Client-DN",
+    "X-Client-S-DN", "X-Client-Subject", "X-Client-Subject-DN", "SSL-Client-Subject-Dn", "X-TLS-Client-Subject", "X-TLS-Client-DN",
+    "X-Client-Cert-Subject", "X-Client-Cert-DN", "X-Cert-Subject", "X-Cert-DN", "X-Amzn-Mtls-Clientcert-Subject",
+    "X-Forwarded-Client-DN", "X-Mtls-Subject", "X-Subject-DN",
+)  # fmt: skip
+COMMON_NAME = (
+    "X-SSL-Client-CN", "X-Client-CN", "X-TLS-Client-CN", "X-SSL-Client-S-DN-CN", "X-Client-Cert-CN", "X-Cert-CN", "X-Mtls-CN",
+    "X-Client-Name", "X-Client-Identity", "X-Client-ID", "X-SSL-User", "X-Remote-User", "X-Forwarded-User", "X-User",
+    "X-Authenticated-User", "Remote-User",
+)  # fmt: skip
+CERT = (
+    "X-SSL-Client-Cert", "X-Client-Cert", "SSL-Client-Cert", "X-SSL-Cert", "X-Client-Certificate", "X-Forwarded-Tls-Client-Cert",
+    "X-ARR-ClientCert", "X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf", "Cf-Client-Cert-Der-Base64", "X-TLS-Client-Cert",
+)  # fmt: skip
+PRESENT = (
+    "X-Client-Cert-Present", "X-Client-Cert-Chain-Verified", "Cf-Client-Cert-Verified", "X-Client-Authenticated",
+    "X-Mtls-Authenticated", "X-Authenticated", "X-SSL-Client-Auth", "X-Client-Auth", "X-Mtls", "X-SSL",
+)  # fmt: skip
+
+
+ROOM = 8000  # bytes of headers in one request
+
+
+class Bearer(NamedTuple):
+    """Whom the headers claim: a certificate (DER), its subject (RFC 4514), common name, serial number and digest."""
+
+    der: bytes
+    subject: str
+    common: str
+    serial: str
+    sha256: str
+
+
+def groups(who: Bearer, verdict: str = "SUCCESS") -> tuple[Group, ...]:
+    """What a proxy in front would say of ``who``; each group is one request. The first are the most common.
+
+    Servers take about a hundred headers, and 8 or 16 KiB of them: each group stays below that.
+    """
+    names, der, pem = _names(who, who.subject), *_cert(who)
+    slashed = "/" + "/".join(reversed(who.subject.split(",")))
+    uri = "spiffe://cluster.local/ns/default/sa/"
+    said = [(name, verdict) for name in VERIFY]
+    others = [
+        ("X-SSL-Client-Serial", who.serial),
+        ("X-SSL-Client-Fingerprint", who.sha256),
+        ("X-Forwarded-Client-Cert", f'By={uri}default;Hash={who.sha256};Subject="{who.subject}";URI={uri}{who.common}'),
+        ("X-Forwarded-Tls-Client-Cert-Info", quote(f'Subject="{who.subject}"')),
+        ("Client-Cert", f":{der}:"),
+        ("Client-Cert-Chain", f":{der}:"),
+    ]
+    code = "0" if verdict == "SUCCESS" else "18"  # OpenSSL's numbers, as HAProxy gives them
+    return (
+        *_packed([*said, *names, *others]),
+        *_packed([(name, pem) for name in CERT]),
+        *_packed([*((name, code) for name in VERIFY), *_names(who, slashed)]),
+        *_packed([*((name, "true") for name in (*PRESENT, *VERIFY)), *names]),
+        *_packed([(name, der) for name in CERT]),
+        *_packed([(name.replace("-", "_"), value) for name, value in (*said, *names)]),
+        *_packed([*((name, "OK") for name in VERIFY), *names]),
+    )
+
+
+def _packed(headers: list[Header]) -> list[Group]:
+    """The headers as groups of at most ``ROOM`` bytes."""
+    found: list[list[Header]] = [[]]
+    for header in headers:
+        if found[-1] and sum(len(name) + len(value) + 4 for name, value in (*found[-1], header)) > ROOM:
+            found.append([])
+        found[-1].append(header)
+    return [tuple(group) for group in found]
+
+
+def _names(who: Bearer, subject: str) -> list[Header]:
+    return [*((name, subject) for name in NAME), *((name, who.common) for name in COMMON_NAME)]
+
+
+def _cert(who: Bearer) -> tuple[str, str]:
+    """The certificate as Base64, and as PEM in the percent-encoding that nginx and HAProxy use."""
+    der = base64.b64encode(who.der).decode()
+    lines = "\n".join(der[at : at + 64] for at in range(0, len(der), 64))
+    return der, quote(f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n", safe="")

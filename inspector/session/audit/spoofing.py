@@ -1,0 +1,201 @@
+"""Group F: the HTTP layer. What headers claim, what refusals tell, and tokens that are bound to a certificate."""
+
+from __future__ import annotations
+
+import re
+
+from inspector.analysis import audit_outcome as oracle
+from inspector.analysis import identity_headers as dialects
+from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.findings import CheckResult
+from inspector.analysis.identity_headers import Bearer, Group
+from inspector.credentials.model import Credential
+from inspector.der import certificate
+from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
+from inspector.session.audit.kit import certificate_name
+
+STRANGER = "auditstranger"  # a name that nobody has
+MANY = 2  # groups that are tried against one's own certificate
+
+
+def spoof(audit: Auditor) -> Checking:
+    """HTTP-SPOOF: headers that claim a certificate, without one, with another client's, and against one's own."""
+    path = audit.refused_path()
+    assert path is not None
+    none = audit.none[path]
+    seen: list[Outcome] = []
+    found: CheckResult | None = None
+    if not audit.wall:
+        found = yield from _claimed(audit, path, None, seen)
+    for client in audit.inputs.second_client if audit.served else ():
+        if found is None and (yield from _refused_by_application(audit, path, client)):
+            found = yield from _claimed(audit, path, client, seen)
+    if found is None and audit.served:
+        found = yield from _against_own(audit, seen)
+    if found is not None:
+        return found
+    if not seen:
+        return audit.result("HTTP-SPOOF", "pass", f"without a certificate no request is read at all: {none.how}", seen=(none,))
+    return audit.result(
+        "HTTP-SPOOF", "pass", f"{len(seen)} groups of headers that claim a certificate change nothing", seen=tuple(seen[:2])
+    )
+
+
+def _bearer(credential: Credential) -> Bearer:
+    from inspector.app.steps import common_name
+
+    cert = certificate.parse(credential.leaf)
+    return Bearer(credential.leaf, cert.subject, common_name(credential.leaf) or cert.subject, cert.serial_hex or "01", cert.sha256)
+
+
+def _good_bearer(audit: Auditor) -> Bearer:
+    return _bearer(audit.settings.credential or audit.kit.self_signed())
+
+
+def _refused_by_application(audit: Auditor, path: str, client: Credential) -> Doing[bool]:
+    outcome = yield from audit.probe(Shape("another client", path, credential=client))
+    return outcome.refused and outcome.status is not None and not outcome.tls_layer
+
+
+def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Outcome]) -> Doing[CheckResult | None]:
+    """Headers that claim the good credential, without a certificate or with another client's; the control says nonsense."""
+    whom = "without a certificate" if client is None else "to another client"
+    for group in dialects.groups(_good_bearer(audit)):
+        label = group[0][0] if len(group) == 1 else f"{group[0][0]} and {len(group) - 1} more"
+        shape = Shape(f"claimed by header {label}", path, headers=group, credential=client)
+        outcome = yield from audit.probe(shape)
+        seen.append(outcome)
+        sure = audit.got_in(outcome, path)
+        if sure:
+            nonsense = tuple((name, "nonsense") for name, _ in group)
+            control = yield from audit.probe(shape._replace(name=f"the same headers with nonsense ({label})", headers=nonsense))
+            exact = yield from _which(audit, shape)
+            return audit.result(
+                "HTTP-SPOOF",
+                "finding",
+                f"a header opens {path} {whom}: {', '.join(name for name, _ in exact[:4])}",
+                confidence=sure,
+                seen=(outcome,),
+                control=audit.control(control if control.refused else audit.none[path]),
+                repeat=audit.repeat(shape._replace(headers=exact)),
+            )
+    return None
+
+
+def _which(audit: Auditor, shape: Shape) -> Doing[Group]:
+    """The one header of a group that opens the door alone, else the group."""
+    for header in shape.headers[:3] if len(shape.headers) > 1 else ():
+        outcome = yield from audit.probe(shape._replace(name=f"{header[0]} alone", headers=(header,)))
+        if audit.got_in(outcome, shape.path):
+            return (header,)
+    return shape.headers
+
+
+def _against_own(audit: Auditor, seen: list[Outcome]) -> Doing[CheckResult | None]:
+    """The good credential with headers that claim a stranger: is the header believed rather than the certificate?
+
+    It is where the stranger is turned away and the same headers with the bearer's own names are not, or where the page now names
+    the stranger in the bearer's place. A server that shows or refuses all such headers alike believes none.
+    """
+    me = _good_bearer(audit)
+    stranger = _stranger(audit, me)
+    for claimed, own in list(zip(dialects.groups(stranger, "FAILED"), dialects.groups(me), strict=False))[:MANY]:
+        name = f"your certificate, and headers that claim {STRANGER}"
+        shape = Shape(name, audit.path, headers=claimed, credential=audit.credential)
+        outcome = yield from audit.probe(shape)
+        seen.append(outcome)
+        control = audit.good[audit.path]
+        if not outcome.accepted:
+            control = yield from audit.probe(shape._replace(name="your certificate, and headers that claim you", headers=own))
+            # a page of the same status may merely show what it was sent
+            believed = control.accepted and outcome.refused and outcome.status != audit.good[audit.path].status
+        else:
+            mine = oracle.words_of(me.common.encode()) & control.words
+            believed = STRANGER.encode() in outcome.words and bool(mine) and not mine & outcome.words
+        if believed:
+            return audit.result(
+                "HTTP-SPOOF",
+                "finding",
+                "a header is believed rather than the certificate: whoever has any accepted certificate may claim another's name",
+                confidence="confirmed",
+                seen=(outcome,),
+                control=audit.control(control),
+                repeat=audit.repeat(shape),
+            )
+    return None
+
+
+def _stranger(audit: Auditor, me: Bearer) -> Bearer:
+    subject = me.subject.replace(f"CN={me.common}", f"CN={STRANGER}") if f"CN={me.common}" in me.subject else f"CN={STRANGER}"
+    der = audit.kit.named(STRANGER).leaf
+    return Bearer(der, subject, STRANGER, "7A7A7A7A7A7A", certificate.parse(der).sha256)
+
+
+LEAK_HEADERS = re.compile(r"(?i)^(x-ssl-|ssl-client|x-client-|client-cert|x-forwarded-client-cert|x-powered-by|x-aspnet)")
+VERSIONED = re.compile(r"/\d+\.\d+")
+
+
+def leaks(audit: Auditor) -> Checking:
+    """HTTP-LEAK: versions and identities in refusals."""
+    yield from ()
+    facts: list[str] = []
+    subject = certificate.parse(audit.settings.credential.leaf).subject if audit.settings.credential else None
+    for outcome in audit.outcomes:
+        if outcome.status is None or outcome.status < 400:
+            continue
+        facts += [
+            f"{name}: {value[:60]}"
+            for name, value in outcome.headers
+            if LEAK_HEADERS.match(name) or (name.lower() == "server" and VERSIONED.search(value))
+        ]
+        listed = [certificate_name(name) for name in audit.ca_names()]
+        facts += [
+            f"the body names {text}"
+            for text in (*listed, *([subject] if subject else []))
+            if text and text.encode() in outcome.body
+        ]
+    facts = list(dict.fromkeys(facts))
+    if not facts:
+        return audit.result("HTTP-LEAK", "pass", "refusals say nothing that helps an attacker")
+    if all(fact.lower().startswith(("server:", "x-powered-by", "x-aspnet")) for fact in facts):
+        # most servers do, and whoever knows the version knows no identity: worth a word, not a finding
+        return audit.result(
+            "HTTP-LEAK", "pass", "refusals name no identity, only the software: " + "; ".join(facts[:3]), severity="info"
+        )
+    return audit.result(
+        "HTTP-LEAK",
+        "finding",
+        "refusals tell more than they must: " + "; ".join(facts[:3]),
+        severity="low",
+        confidence="confirmed",
+        facts=tuple(facts[:5]),
+        control="answers to a client without a certificate",
+    )
+
+
+def bound(audit: Auditor) -> Checking:
+    """HTTP-BOUND: the token without the certificate, with a throw-away one, and with another client's."""
+    with_it = audit.good[audit.path]
+    shape = Shape("token without a certificate", audit.path, headers=audit.token)
+    others = [("token with a throw-away certificate", audit.kit.self_signed())]
+    others += [(f"token with another client's certificate ({client.source})", client) for client in audit.inputs.second_client]
+    seen = []
+    for tried in (shape, *(shape._replace(name=name, credential=credential) for name, credential in others)):
+        outcome = yield from audit.probe(tried)
+        seen.append(outcome)
+        if audit.served and outcome.accepted and (outcome.status or 200) < 300:
+            alone = yield from audit.probe(tried._replace(name="the same without the token", headers=()))
+            if alone.accepted:
+                continue  # everybody gets in so, token or not
+            return audit.result(
+                "HTTP-BOUND",
+                "finding",
+                f"the token is taken without its certificate ({outcome.name})",
+                confidence="confirmed",
+                seen=(outcome, with_it),
+                control=audit.control(alone),
+                repeat=audit.repeat(tried),
+            )
+    if audit.served and all(o.refused for o in seen):
+        return audit.result("HTTP-BOUND", "pass", "the token is useless without its certificate", seen=tuple(seen[:2]))
+    return audit.result("HTTP-BOUND", "undecided", f"with the good credential: {with_it.how}", seen=(with_it, *seen[:1]))

@@ -1,0 +1,171 @@
+"""Check results in words: evidence, the control that makes a finding, the commands that repeat it, the remedy."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.audit_reference import BY_ID, remedy
+from inspector.analysis.findings import CheckResult, Evidence, Severity
+from inspector.credentials.model import Credential
+from inspector.session.audit.knowledge import Knowledge
+from inspector.session.audit.shape import KEEP, Shape
+
+REPEATED_HEADERS = 12  # of one probe that a command line still shows
+
+
+class Telling(Knowledge):
+    """Makes check results of outcomes."""
+
+    def words(self, shape: Shape) -> str:
+        """The probe in words, for people and for --dry-run."""
+        sni = self.base.server_name if shape.sni == KEEP else shape.sni
+        parts = [shape.name, f"SNI {sni or 'none'}"]
+        if self.http:
+            parts.append(f"{shape.method} {shape.path} Host {self.host if shape.host == KEEP else shape.host}")
+        parts.append(_named(shape.credential))
+        parts += [f"TLS {shape.version}"] if shape.version else []
+        parts += [f"ALPN {' '.join(shape.alpn) or 'none'}"] if shape.alpn is not None else []
+        parts += ["resumed session"] if shape.session is not None else []
+        parts += [f"{name}: {_shown(name, value)[:40]}" for name, value in shape.headers[:3]]
+        parts += [f"and {len(shape.headers) - 3} more headers"] if len(shape.headers) > 3 else []
+        return ", ".join(parts)
+
+    def result(
+        self,
+        check: str,
+        status: Any,
+        summary: str,
+        *,
+        severity: Severity | None = None,
+        confidence: str | None = None,
+        seen: tuple[Outcome, ...] = (),
+        control: str | None = None,
+        repeat: str | None = None,
+        needs: str | None = None,
+        facts: tuple[str, ...] = (),
+    ) -> CheckResult:
+        """A check's result with its evidence, remedy and references."""
+        row = BY_ID[check]
+        evidence = tuple(self.evidence(outcome) for outcome in seen) + tuple(Evidence(fact) for fact in facts)
+        return CheckResult(
+            id=check,
+            status=status,
+            severity=severity or row.severity,
+            confidence=confidence,
+            summary=summary,
+            evidence=evidence,
+            control=control,
+            repeat=repeat,
+            remedy=remedy(check, self.family) if status == "finding" else "",
+            references=row.references if status == "finding" else (),
+            needs=needs,
+        )
+
+    def evidence(self, outcome: Outcome) -> Evidence:
+        """What one probe saw, with what the document of an audit must carry: number, names, credential, answer."""
+        parts = [f"probe {outcome.number}: {outcome.what}: {outcome.how}"]
+        if outcome.protocol:
+            parts.append(outcome.protocol + (", resumed" if outcome.resumed else ""))
+        if outcome.body:
+            parts.append("answer begins " + repr(_mask(outcome.body[:80].decode("utf-8", "replace"))))
+        return Evidence("; ".join(parts), probe=outcome.name)
+
+    def control(self, outcome: Outcome | None) -> str | None:
+        """The control probe that makes something a finding, in words."""
+        return f"probe {outcome.number} ({outcome.what}): {outcome.how}" if outcome is not None else None
+
+    def repeat(self, shape: Shape) -> str | None:
+        """Commands that repeat the probe: ours, and `openssl s_client`; before them those that make a throw-away credential."""
+        if not self.http:
+            return self._repeat_other(shape)
+        made, options = self._files(shape.credential)
+        sni = self.base.server_name if shape.sni == KEEP else shape.sni
+        host = self.host if shape.host == KEEP else shape.host
+        ours = ["mtls", "request", self._url(sni, shape.path), "-i", "--insecure"]
+        ours += ["-X", shape.method] if shape.method != "GET" else []
+        ours += [*self._connect_to(sni), "-H", f"Host: {host}", *options]
+        theirs = ["openssl", "s_client", "-quiet", "-connect", self._connect()]
+        theirs += ["-servername", sni] if sni else ["-noservername"]
+        theirs += [word for at in range(0, len(options), 2) for word in _openssl_option(*options[at : at + 2])]
+        for header, value in shape.headers[:REPEATED_HEADERS]:
+            ours += ["-H", f"{header}: {_shown(header, value)}"]
+        if shape.version:
+            ours += ["--tls-min", shape.version, "--tls-max", shape.version]
+            theirs.append("-tls1_3" if shape.version == "1.3" else "-tls1_2")
+        return "\n".join([*made, shlex.join(ours), f"{_printf(shape, host)} | {shlex.join(theirs)}"])
+
+    def _repeat_other(self, shape: Shape) -> str:
+        """For what is no HTTP: the handshake and the first step again."""
+        made, options = self._files(shape.credential)
+        words = ["mtls", "handshake", self._connect(), "--insecure", "--app", self.protocol, *options]
+        words += ["--starttls", self.settings.starttls] if self.settings.starttls else []
+        return "\n".join([*made, shlex.join(words)])
+
+    def _connect(self) -> str:
+        target = self.settings.target
+        if self.settings.connect_to:
+            return "{}:{}".format(*self.settings.connect_to)
+        return f"unix:{target.unix_path}" if target.unix_path else target.authority
+
+    def _url(self, sni: str | None, path: str) -> str:
+        """The URL whose host is the SNI; without one the address, because an address is no SNI."""
+        port = self.settings.target.port
+        host = sni or self.address() or self.settings.target.host
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+    def _connect_to(self, sni: str | None) -> list[str]:
+        return ["--connect-to", self._connect()] if sni and sni != self.settings.target.host else []
+
+    def _files(self, credential: Credential | None) -> tuple[list[str], list[str]]:
+        """(commands that make it, our options) for a credential: the user's files, or a throw-away one by its recipe."""
+        if credential is None:
+            return [], []
+        files = credential.origin.files
+        if files and not credential.throw_away:
+            return [], ["--pfx", files[0]] if credential.origin.format == "pkcs12" else _pem_options(files)
+        made = self.kit.recipe(credential) if self.kit is not None else []
+        return made, ["--cert", "probe.pem", "--key", "probe.key"]
+
+
+def _pem_options(files: tuple[str, ...]) -> list[str]:
+    return ["--cert", files[0], *(["--key", files[1]] if len(files) > 1 else [])]
+
+
+def _openssl_option(option: str, value: str) -> list[str]:
+    """Our option as `openssl s_client` calls it; the certificates behind the first go into the chain."""
+    if option == "--cert":
+        return ["-cert", value, "-cert_chain", value]
+    return ["-key", value] if option == "--key" else []
+
+
+def _printf(shape: Shape, host: str) -> str:
+    lines = [
+        f"{shape.method} {shape.path} HTTP/1.1",
+        f"Host: {host}",
+        *(f"{name}: {_shown(name, value)}" for name, value in shape.headers[:REPEATED_HEADERS]),
+        "Connection: close",
+        "",
+        "",
+    ]
+    request = "\\r\\n".join(line.replace("\\", "\\\\").replace("%", "%%").replace("'", "'\\''") for line in lines)
+    return f"printf '{request}'"
+
+
+def _named(credential: Credential | None) -> str:
+    if credential is None:
+        return "no certificate"
+    import hashlib
+
+    return f"{credential.source} (SHA-256 {hashlib.sha256(credential.leaf).hexdigest()[:16]})"
+
+
+def _shown(header: str, value: str) -> str:
+    """A header's value as it may be printed: tokens are the user's secrets."""
+    return "..." if header.lower() == "authorization" else value
+
+
+def _mask(text: str) -> str:
+    """Long opaque words may be secrets: only their beginning is shown."""
+    return " ".join(word if len(word) <= 40 else word[:12] + "..." for word in text.split())
