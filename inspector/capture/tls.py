@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from inspector.capture.phases import Phases
@@ -61,10 +62,15 @@ class Room(NamedTuple):
     finished: Callable[[Captured | None, int], None]
 
 
+@lru_cache(maxsize=4096)
+def _address(packed: bytes) -> str:
+    return str(ipaddress.ip_address(packed))
+
+
 def end_of(connection: Connection, way: int) -> tuple[str, int]:
     """Address and port of one end, as text and number."""
     address, port = connection.ends[way]
-    return str(ipaddress.ip_address(address)), port
+    return _address(address), port
 
 
 class Tls:

@@ -43,6 +43,7 @@ MAX_WAITING = 16 << 20
 SKIPPED_FROM = 4096  # with ``skip_data``: shorter records may be tickets, key updates or alerts
 
 _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
+_SERVER_HELLO = 2
 # one record with the time and side it came from, or an event that has its place among them
 _Queued = tuple["_Half", float, "Record | WireEvent"]
 
@@ -137,29 +138,30 @@ class Decoder:
     # -- the queue
 
     def _enqueue(self, half: _Half, at: float, items: list[Record | WireEvent]) -> None:
+        if not items:
+            return
         for item in items:
             self._queue.append((half, at, item))
-            if isinstance(item, Record):
+            if type(item) is Record:
                 self._waiting_bytes += len(item.payload)
-        if items:
-            self._run(wait=self._wait and self._waiting_bytes <= MAX_WAITING)
+        self._run(wait=self._wait and self._waiting_bytes <= MAX_WAITING)
 
     def _run(self, *, wait: bool) -> None:
         queue = self._queue
         while queue:
             half, at, item = queue[0]
             try:
-                if half.stopped:
-                    pass
-                elif isinstance(item, Record):
+                if not isinstance(item, Record):
+                    if not half.stopped:
+                        self._other(half, item)
+                    queue.popleft()
+                    continue
+                if not half.stopped:
                     self._record(half, at, item, wait=wait)
-                else:
-                    self._other(half, item)
             except SecretsMissing:
                 return
             queue.popleft()
-            if isinstance(item, Record):
-                self._waiting_bytes -= len(item.payload)
+            self._waiting_bytes -= len(item.payload)
 
     def _other(self, half: _Half, event: WireEvent) -> None:
         if isinstance(event, Truncated):
@@ -282,6 +284,10 @@ class Decoder:
                 return
             half.resync = False
         joined = half.joined
+        if not joined and 4 <= len(content) == (content[1] << 16 | content[2] << 8 | content[3]) + 4 <= MAX_MESSAGE:
+            # as a rule a record holds one message
+            self._message(half, at, content[0], content[4:], record.version, lock)
+            return
         joined += content
         while len(joined) >= 4:
             size = int.from_bytes(joined[1:4], "big")
@@ -298,13 +304,17 @@ class Decoder:
     def _message(self, half: _Half, at: float, kind: int, body: bytes, record_version: int, lock: Lock | None) -> None:
         value: Any
         try:
-            value = m.parse(kind, body, self._negotiation.context(record_version, lock))
+            context = self._negotiation.context(record_version, lock)
+            if kind in m.REPEATED and len(body) <= m.REMEMBERED_BYTES:
+                value = m.parse_again(kind, body, context)
+            else:
+                value = m.parse(kind, body, context)
         except MalformedMessage as exc:
             value = exc.with_traceback(None)
         type_ = HandshakeType(kind)
-        if isinstance(value, m.ServerHello) and value.is_retry:
+        if kind == _SERVER_HELLO and isinstance(value, m.ServerHello) and value.is_retry:
             type_ = HandshakeType.HELLO_RETRY_REQUEST
-        late = half.finished if lock is not None and lock.tls13 else all(h.finished for h in self._halves.values())
+        late = half.finished and ((lock is not None and lock.tls13) or self._halves[half.side.other].finished)
         self._events.append(Message(half.side, at, type_, body, value, lock is not None, late))
         self._negotiation.message(half.side, kind, value)
         if kind == HandshakeType.FINISHED:

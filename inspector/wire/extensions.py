@@ -264,7 +264,13 @@ def parse_value(kind: ExtensionType, data: bytes, place: Place) -> Any:
 
 
 REMEMBERED_BYTES = 128
-_remembered = lru_cache(maxsize=1024)(parse_value)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(number: int, data: bytes, place: Place) -> Extension:
+    kind = ExtensionType(number)
+    return Extension(kind, data, parse_value(kind, data, place))
+
 
 
 def read_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
@@ -279,10 +285,12 @@ def read_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
             block.pos = at
             block.u16()
             block.vector(2)
-        kind, body = ExtensionType(data[at] << 8 | data[at + 1]), data[at + 4 : stop]
-        # peers of one kind send the same short extensions over and over
-        value = _remembered(kind, body, place) if len(body) <= REMEMBERED_BYTES else parse_value(kind, body, place)
-        found.append(Extension(kind, body, value))
+        number = data[at] << 8 | data[at + 1]
+        if stop - at <= REMEMBERED_BYTES:  # peers of one kind send the same short extensions over and over
+            found.append(_remembered(number, data[at + 4 : stop], place))
+        else:
+            kind, body = ExtensionType(number), data[at + 4 : stop]
+            found.append(Extension(kind, body, parse_value(kind, body, place)))
         at = stop
     return tuple(found)
 

@@ -120,7 +120,7 @@ class Lock12:
         return None
 
     def _try(self, record: Record) -> bytes | None:
-        if self.hopeless:
+        if self.hopeless or not self._keylog.count:
             return None
         if self._opener is not None:
             return _open_at(self._opener, self._search, record)
@@ -192,6 +192,9 @@ class Lock13:
 
     def open(self, record: Record, *, wait: bool) -> Opened | None:
         """As ``Lock12.open``."""
+        if not wait and not self._keylog.count:  # a capture without keys: nothing to try
+            self.lose(1)
+            return None
         first = self._epochs[0]
         if first.opener is not None:
             plain = _open_at(first.opener, first.search, record)

@@ -6,6 +6,7 @@ A body that breaks the grammar raises MalformedMessage; the decoder keeps that a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from inspector.wire import extensions as x
@@ -256,12 +257,26 @@ def _optional_extensions(cursor: Cursor, place: Place) -> tuple[Extension, ...]:
     return x.read_extensions(cursor, place) if len(cursor) else ()
 
 
+_known_suites: dict[bytes, tuple[r.CipherSuite, ...]] = {}
+MAX_KNOWN_SUITES = 256  # lists of cipher suites that are kept: clients of one kind send the same one
+
+
+def _cipher_suites(cursor: Cursor) -> tuple[r.CipherSuite, ...]:
+    raw = cursor.data[cursor.pos : cursor.end]
+    suites = _known_suites.get(raw)
+    if suites is None:
+        suites = cursor.u16s(r.CipherSuite)
+        if len(raw) <= x.REMEMBERED_BYTES * 4 and len(_known_suites) < MAX_KNOWN_SUITES:
+            _known_suites[raw] = suites
+    return suites
+
+
 def _client_hello(cursor: Cursor, _: Context) -> ClientHello:
     return ClientHello(
         r.ProtocolVersion(cursor.u16()),
         cursor.take(32),
         cursor.vector(1),
-        cursor.sub(2, "cipher_suites").u16s(r.CipherSuite),
+        _cipher_suites(cursor.sub(2, "cipher_suites")),
         cursor.sub(1, "compression_methods").u8s(r.CompressionMethod),
         _optional_extensions(cursor, Place.CLIENT_HELLO),
     )
@@ -422,15 +437,24 @@ PARSERS: dict[int, Callable[[Cursor, Context], Any]] = {
 }
 
 
+_LABELS = {kind: r.HandshakeType(kind).label for kind in PARSERS}
+
+
 def parse(kind: int, body: bytes, context: Context = DEFAULT_CONTEXT) -> Any:
     """The message in ``body`` (without its header). Raises MalformedMessage; unknown types come back as Opaque."""
     parser = PARSERS.get(kind)
     if parser is None:
         return Opaque(body)
-    cursor = Cursor(body, r.HandshakeType(kind).label)
+    cursor = Cursor(body, _LABELS[kind])
     value = parser(cursor, context)
     cursor.finish()
     return value
+
+
+# Messages that one peer sends again in the same words on every connection, as long as they are of a usual size.
+REPEATED = frozenset((H.CERTIFICATE, H.CERTIFICATE_REQUEST, H.ENCRYPTED_EXTENSIONS, H.SERVER_HELLO_DONE, H.HELLO_REQUEST))
+REMEMBERED_BYTES = 8192
+parse_again = lru_cache(maxsize=256)(parse)  # values are immutable
 
 
 def certificate_of(value: Any) -> Certificate | None:

@@ -62,7 +62,10 @@ class Splitter:
         buffer = self._buffer
         start, have = 0, len(buffer)
         while start < have:
-            if self._suspect or not is_header(buffer, start):
+            # the busiest loop of a capture: a whole header in the usual form needs no closer look
+            if self._suspect or not (
+                (have - start >= HEADER and 20 <= buffer[start] <= 24 and buffer[start + 1] == 3) or is_header(buffer, start)
+            ):
                 del buffer[:start]
                 return out + self._not_tls(final=False)
             if have - start < HEADER:
@@ -76,7 +79,7 @@ class Splitter:
             if stop > have:
                 break
             header = bytes(buffer[start : start + HEADER])
-            out.append(Record(header[0], header[1] << 8 | header[2], header, bytes(buffer[start + HEADER : stop])))
+            out.append(Record(header[0], 0x0300 | header[2], header, bytes(buffer[start + HEADER : stop])))
             self._records += 1
             start = stop
         del buffer[:start]
