@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from inspector.app.http_message import Headers, Outcome, Request, value_of
 from inspector.app.result import HttpReply
+from inspector.cli import run
 from inspector.errors import InputError, UsageError
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
@@ -24,6 +25,8 @@ class Output:
             raise InputError(f"cannot write '{path}': there is no folder '{folder}'", kind="file-unwritable", hint="check the path")
         self._include = include or head_only
         self._nothing = nothing  # the report has stdout
+        self._answered = False
+        self._binary = False  # it was, on a terminal, and the rest is kept from it
         self._file: BinaryIO | None = None
         self.error: str | None = None
 
@@ -31,6 +34,7 @@ class Output:
         pass
 
     def head(self, request: Request, reply: HttpReply) -> None:  # noqa: ARG002 - every sink is called so
+        self._answered = True
         if not self._include:
             return
         line = f"HTTP/{reply.version} {reply.status} {reply.reason}".rstrip()
@@ -50,9 +54,10 @@ class Output:
             self._file.flush()
 
     def close(self) -> None:
-        """Flush what was written. An empty answer makes an empty file."""
+        """Flush what was written. An empty answer makes an empty file; without an answer a file stays what it was."""
         if self._path not in (None, "-"):
-            self._open().close()
+            if self._answered:
+                self._open().close()
         elif self._file is not None:
             self._file.flush()
 
@@ -77,10 +82,20 @@ class Output:
         """On a terminal, control characters of a server are shown and not obeyed; everywhere else bytes stay as they are."""
         if self._path is not None or not sys.stdout.isatty():
             return data
+        if self._binary or b"\0" in data:
+            return self._keep_back()
         from inspector.report.escape import terminal
 
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         return "\n".join(terminal(line) for line in text.split("\n")).encode()
+
+
+    def _keep_back(self) -> bytes:
+        """Nothing for the terminal; says so the first time."""
+        if not self._binary:
+            self._binary = True
+            run.say("note: the answer is binary, and not shown on a terminal: -o FILE saves it, -o - prints it as it is")
+        return b""
 
 
 class Facts:

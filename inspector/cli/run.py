@@ -6,6 +6,7 @@ stdout is the answer and nothing else; stderr is progress, ``error:`` and ``hint
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -26,6 +27,7 @@ R = TypeVar("R")
 EXIT_CODES: dict[type[InspectorError], int] = {
     UsageError: 2, TransportError: 3, CredentialError: 4, InputError: 4, InternalError: 70,
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
 ENDED_BY_USER = {"interrupted": INTERRUPTED, "terminated": TERMINATED}  # error.kind -> exit code
 
@@ -172,6 +174,14 @@ def guarded(function: C) -> C:
             code = 0
         except (click.ClickException, click.exceptions.Exit):
             raise
+        except OSError as exc:
+            if exc.errno not in NO_ROOM:
+                code = _bug(command, output, exc)
+            else:
+                _forget_stdout()
+                hint = "check where stdout goes, and the room there"
+                _fail(command, output, "file-unwritable", f"the answer cannot be written: {exc.strerror}", hint)
+                code = EXIT_CODES[InputError]
         except Exception as exc:  # noqa: BLE001 - the last resort: no traceback reaches a person who did not ask for it
             code = _bug(command, output, exc)
         context.exit(code)

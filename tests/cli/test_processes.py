@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.peers import Pki, peer, silent
+from tests.cli.peers import Pki, https, peer, silent
 
 FULL = Path("/dev/full")
 INTERRUPTED_WHILE_LOADING = """
@@ -73,3 +73,15 @@ def test_closed_streams_are_no_bug() -> None:
     command = [sys.executable, "-c", program, "-m", "inspector", "explain", "alert", "48"]
     done = subprocess.run(command, capture_output=True, timeout=30, check=False, env=dict(os.environ))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_disk_is_no_bug_whoever_writes(pki: Pki) -> None:
+    with peer(https(pki)) as port, FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", "request", f"https://localhost:{port}/", "--connect-to", f"127.0.0.1:{port}",
+             "--cacert", pki.path("root.pem"), "--cert", pki.path("alice.pem"), "--key", pki.path("alice.key")],
+            stdout=full, stderr=subprocess.PIPE, timeout=30, check=False,
+        )
+    assert done.returncode == 4, done.stderr
+    assert b"bug" not in done.stderr
