@@ -77,7 +77,8 @@ def _evidence_of_passed(page: Page, checks: Sequence[CheckResult]) -> None:
 def render_probes(probes: Sequence[str], target: str, *, width: int = 100) -> str:
     """What a dry run would send, one probe a line."""
     page = Page(width)
-    page.line(f"{len(probes)} probes would go to {target}, in this order; those that depend on an answer are shown as if refused:")
+    page.line(f"{len(probes)} probes would go to {target}, in this order; those that depend on an answer are shown as if refused, and "
+        "a refusal without a word is tried once more:")
     for number, probe in enumerate(probes, 1):
         page.hang(f"{number:4} ", probe, 5)
     return page.text()
@@ -102,8 +103,11 @@ def render_summary(audits: Sequence[tuple[str, AuditPart]], *, width: int = 100)
         (severity, check, len(targets), _cut(", ".join(targets), max(20, width - 44)))
         for (_, severity, check), targets in sorted(by_finding.items())
     ]
-    tables = [(lines, ("target", "enforcement", "grade", "checks")), (found, ("severity", "finding", "count", "targets"))]
-    return "\n\n".join(tabulate(rows, headers, tablefmt="simple", disable_numparse=True) for rows, headers in tables if rows)
+    table = tabulate(lines, ("target", "enforcement", "grade", "checks"), tablefmt="simple", disable_numparse=True)
+    if not found:
+        return table
+    second = tabulate(found, ("severity", "finding", "count", "targets"), tablefmt="simple", disable_numparse=True)
+    return f"{table}\n\n{second}"
 
 
 def _cut(text: str, room: int) -> str:

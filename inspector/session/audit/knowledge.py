@@ -8,6 +8,7 @@ from typing import Any
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import CheckResult
+from inspector.analysis.tls_profiles import PROFILES, Profile
 from inspector.app import steps
 from inspector.credentials.model import Credential
 from inspector.plan import HandshakePlan, Session
@@ -52,6 +53,11 @@ class Knowledge:
     @property
     def path(self) -> str:
         return self.inputs.paths[0]
+
+    @property
+    def profile(self) -> Profile:
+        """What the protocol and the server's certificate are held against."""
+        return PROFILES[self.inputs.profile]
 
     @property
     def token(self) -> tuple[tuple[str, str], ...]:
@@ -169,7 +175,8 @@ class Knowledge:
         """The address that the first probe reached."""
         transcript = self.outcomes[0].transcript if self.outcomes else None
         attempts = transcript.all(ev.Attempt) if transcript is not None else []
-        return next((attempt.address for attempt in attempts if attempt.error is None), None)
+        given = self.settings.target.host if self.settings.target.is_ip else None
+        return next((attempt.address for attempt in attempts if attempt.error is None), given)
 
     def ca_names(self) -> tuple[bytes, ...]:
         """The CA names (DER) of the first CertificateRequest that was seen."""

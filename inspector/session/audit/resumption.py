@@ -81,7 +81,9 @@ def _carry_over(
         return None, None
     resume = _shape(audit, f"session of {begin} resumed as {end}, TLS {version}", path, end)._replace(version=version)
     outcome = yield from audit.probe(resume._replace(session=session))
-    if (outcome.resumed and outcome.accepted) or begin == end:
+    if outcome.resumed and outcome.accepted:
+        return (yield from _confirmed(audit, outcome, full._replace(version=version)))
+    if begin == end:
         return outcome, control
     # the same session under its own name, the request for the other one; tickets may be good for one use only
     again = _session((yield from audit.probe(start)))
@@ -89,7 +91,15 @@ def _carry_over(
         return outcome, control
     own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=start.sni, session=again)
     other = yield from audit.probe(own)
-    return (other if other.resumed and other.accepted else outcome), control
+    if other.resumed and other.accepted:
+        return (yield from _confirmed(audit, other, full._replace(version=version)))
+    return outcome, control
+
+
+def _confirmed(audit: Auditor, outcome: Outcome, full: Shape) -> Doing[tuple[Outcome | None, Outcome | None]]:
+    """The outcome, if a full handshake of the same version is refused; else that version is open anyway (see ENF-PARITY)."""
+    control = yield from audit.probe(full)
+    return (outcome, control) if control.refused else (None, None)
 
 
 def _shape(audit: Auditor, name: str, path: str, server: str) -> Shape:

@@ -213,6 +213,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
             f"grade {letter}: {why}",
             *notes,
             f"versions: {', '.join(audit.versions) or 'none'}",
+            f"profile: {audit.profile}",
             f"{audit.connections} connections were made",
         ),
     )

@@ -94,16 +94,19 @@ def expiry(audit: Auditor) -> Checking:
                 facts=(f"notAfter is {days:.1f} days away",),
                 control="the clock of this machine",
             )
-    if lifetime > PUBLIC_LIFETIME_DAYS and _is_public(sent):
-        return audit.result(
-            "SRV-EXPIRY",
-            "finding",
-            f"a public certificate with a lifetime of {lifetime:.0f} days",
-            severity="low",
-            confidence="confirmed",
-            facts=(f"{lifetime:.0f} days",),
-            control="CA/Browser Forum: at most 398 days",
-        )
+    limits = [(audit.profile.lifetime_days, f"profile {audit.profile}")]
+    limits += [(PUBLIC_LIFETIME_DAYS, "CA/Browser Forum, for public certificates")] if _is_public(sent) else []
+    for most, who in limits:
+        if most is not None and lifetime > most + 1:  # a day more, as the bounds count in full
+            return audit.result(
+                "SRV-EXPIRY",
+                "finding",
+                f"the server's certificate lives for {lifetime:.0f} days",
+                severity="low",
+                confidence="confirmed",
+                facts=(f"{lifetime:.0f} days from notBefore to notAfter", f"{days:.0f} days left"),
+                control=f"{who}: at most {most} days",
+            )
     return audit.result("SRV-EXPIRY", "pass", f"{days:.0f} days left")
 
 
@@ -121,12 +124,15 @@ def key(audit: Auditor) -> Checking:
         return audit.result("SRV-KEY", "undecided", "the server's chain was not seen")
     facts = []
     for depth, cert in enumerate(sent):
-        if cert.key_type in ("RSA", "RSA-PSS", "DSA") and (cert.key_bits or 0) < 2048:
+        if cert.key_type in ("RSA", "RSA-PSS", "DSA") and (cert.key_bits or 0) < audit.profile.rsa_bits:
             facts.append(f"depth {depth}: {cert.key_type} key of {cert.key_bits} bits")
         if cert.key_type == "EC" and (cert.key_bits or 0) < 224:
             facts.append(f"depth {depth}: EC key of {cert.key_bits} bits")
         if re.search("sha1|md5|md2", cert.signature_algorithm or "", re.IGNORECASE) and not cert.is_self_issued:
             facts.append(f"depth {depth}: signed with {cert.signature_algorithm}")
+    kinds = audit.profile.key_types
+    kind = "RSA" if sent[0].key_type == "RSA-PSS" else sent[0].key_type
+    beyond = f"{kind} key, where {audit.profile} wants {' or '.join(kinds)}" if kinds is not None and kind not in kinds else None
     issuers = {
         certificate.parse(der).spki_sha256 for der in (audit.settings.credential.chain[1:] if audit.settings.credential else ())
     }
@@ -136,6 +142,9 @@ def key(audit: Auditor) -> Checking:
         return audit.result(
             "SRV-KEY", "finding", "; ".join(facts), confidence="confirmed", facts=tuple(facts), control="the chain as sent"
         )
+    if beyond is not None:
+        why = f"profile {audit.profile}"
+        return audit.result("SRV-KEY", "finding", beyond, severity="low", confidence="confirmed", facts=(beyond,), control=why)
     return audit.result("SRV-KEY", "pass", f"{sent[0].key_type} {sent[0].key_bits}, {sent[0].signature_algorithm}")
 
 

@@ -173,6 +173,18 @@ def versions(audit: Auditor) -> Checking:
             control="a hello that offers nothing else",
             repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_1 -cipher 'ALL:@SECLEVEL=0'",
         )
+    beyond = [version for version in audit.versions if version not in audit.profile.versions]
+    if beyond:
+        return audit.result(
+            "PROTO-VERSION",
+            "finding",
+            f"the server agrees to TLS {', '.join(beyond)}, which {audit.profile} does not",
+            severity="medium",
+            confidence="confirmed",
+            facts=tuple(f"handshake with TLS {version}" for version in beyond),
+            control=f"profile {audit.profile}: TLS {', '.join(audit.profile.versions)}",
+            repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_2",
+        )
     if audit.versions and "1.3" not in audit.versions:
         return audit.result(
             "PROTO-VERSION",
@@ -185,7 +197,8 @@ def versions(audit: Auditor) -> Checking:
         )
     if not audit.versions:
         return audit.result("PROTO-VERSION", "undecided", "no version could be agreed on")
-    return audit.result("PROTO-VERSION", "pass", "TLS " + " and ".join(sorted(audit.versions)) + " only")
+    words = f"TLS {' and '.join(sorted(audit.versions))} only, as {audit.profile} has it"
+    return audit.result("PROTO-VERSION", "pass", words)
 
 
 class _Weakness:
@@ -240,6 +253,26 @@ def _weak_suites(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
     return found
 
 
+def _beyond_profile(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
+    """A suite of TLS 1.2 that is not weak in any known way, and that the profile does not have either."""
+    from inspector.wire import hello
+
+    names = CipherSuite.NAMES.items()
+    offered = tuple(
+        code
+        for code, name in names
+        if name.startswith(("TLS_ECDHE_", "TLS_DHE_")) and name not in audit.profile.suites and "PSK" not in name
+        and not any(weakness.fits(name) for weakness in WEAK_SUITES)
+    )  # fmt: skip
+    words = f"offer of what {audit.profile} leaves out"
+    _, answer = yield from _hello(
+        audit, words, (hello.client_hello(0x0303, cipher_suites=offered, server_name=audit.base.server_name),)
+    )
+    if answer is None or int(answer.cipher_suite) not in offered:
+        return []
+    return [("low", f"not in {audit.profile}: {CipherSuite(answer.cipher_suite).label}")]
+
+
 def ciphers(audit: Auditor) -> Checking:
     """PROTO-CIPHERS: weak suites, one kind a hello; extended master secret, safe renegotiation and compression in TLS 1.2."""
     if "1.2" not in audit.versions and audit.versions:
@@ -247,6 +280,7 @@ def ciphers(audit: Auditor) -> Checking:
     from inspector.wire import hello
 
     found = yield from _weak_suites(audit)
+    found += yield from _beyond_profile(audit)
     _, answer = yield from _hello(
         audit, "plain TLS 1.2 offer", (hello.client_hello(0x0303, server_name=audit.base.server_name),)
     )
@@ -256,7 +290,7 @@ def ciphers(audit: Auditor) -> Checking:
         found += [] if 0xFF01 in kinds else [("medium", "no safe renegotiation (RFC 5746)")]
         found += [("medium", "TLS compression")] if int(answer.compression_method) else []
     if not found:
-        return audit.result("PROTO-CIPHERS", "pass", "no weak suite is agreed to, and TLS 1.2 has its extensions")
+        return audit.result("PROTO-CIPHERS", "pass", f"no weak suite and none beyond {audit.profile} is agreed to")
     worst = max((severity for severity, _ in found), key=("info", "low", "medium", "high", "critical").index)
     return audit.result(
         "PROTO-CIPHERS",
