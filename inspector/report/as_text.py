@@ -194,7 +194,8 @@ def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
             _pair(page, "network", f"{report.target.address}{trip}")
         for attempt in network.attempts:
             if attempt.error and (verbose or not network.connected):
-                _pair(page, "tried", f"{attempt.address} port {attempt.port}: {attempt.error}")
+                port = "" if attempt.address.startswith("unix:") else f" port {attempt.port}"
+                _pair(page, "tried", f"{attempt.address}{port}: {attempt.error}")
 
 
 def _capture(page: Page, report: Report, _verbose: bool, _explain: bool) -> None:

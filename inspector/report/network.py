@@ -104,6 +104,7 @@ TOLD: dict[str, Told] = {
     ),
     "prelude": ("{where} did not let us begin TLS: {detail}", "check --starttls, and the proxy where one is used"),
 }
+NO_SOCKET: Told = ("nobody listens on {where}: {detail}", "check the path of the socket, and that the server is running")
 USUALLY: Told = ("cannot talk to {where}: {detail}", "check host and port")
 
 
@@ -116,5 +117,6 @@ def report_error(where: str, network: NetworkPart, transcript: Transcript) -> Re
         alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
         message, hint = _not_tls(where, error, alien.looks_like if alien else "")
     else:
-        message, hint = (text.format(where=where, detail=error.detail) for text in TOLD.get(error.kind, USUALLY))
+        told = NO_SOCKET if error.kind == "refused" and where.startswith("unix:") else TOLD.get(error.kind, USUALLY)
+        message, hint = (text.format(where=where, detail=error.detail.removeprefix(f"{where}: ")) for text in told)
     return ReportError(kind=error.kind, message=message, hint=hint)

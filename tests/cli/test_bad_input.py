@@ -180,3 +180,11 @@ def test_what_was_meant_is_guessed_only_where_it_is_near(arguments: list[str], h
     assert said.code == 2
     assert hint in said.err
     assert ("did you mean" in said.err) == ("nonsense" not in arguments)
+
+
+def test_a_socket_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "none.sock"
+    said = mtls_says("handshake", f"unix:{path}")
+    assert said.code == 3
+    assert f"error: nobody listens on unix:{path}: no such file or directory\nhint: check the path of the socket" in said.err
+    assert "port 0" not in said.out
