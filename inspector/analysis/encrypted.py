@@ -55,10 +55,10 @@ def read(transcript: Transcript) -> Reading | None:
     hello = _server_hello(transcript)
     if hello is None:
         return None
-    records = [e for e in transcript.events if isinstance(e, wire.OpaqueRecord) and e.content_type == APPLICATION_DATA]
+    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
     if not any(record.side is Side.SERVER for record in records):
         return None
-    if any(isinstance(e, wire.Gap) for e in transcript.events):
+    if transcript.first(wire.Gap) is not None:
         return Reading("undecided", "the handshake is encrypted, no keys are at hand, and packets are missing", 0.9)
     return _judge(_look(records, hello), transcript, resumed=_is_resumed(hello))
 
@@ -155,7 +155,7 @@ class Shape(NamedTuple):
 def shape(transcript: Transcript) -> Shape | None:
     """None where this is no TLS 1.3 handshake without keys."""
     hello = _server_hello(transcript)
-    records = [e for e in transcript.events if isinstance(e, wire.OpaqueRecord) and e.content_type == APPLICATION_DATA]
+    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
     if hello is None or not records:
         return None
     seen = _look(records, hello)
@@ -166,5 +166,5 @@ def shape(transcript: Transcript) -> Shape | None:
 def client_refused(transcript: Transcript) -> bool:
     """True where the client's answer to an encrypted server flight is as long as an alert."""
     hello = _server_hello(transcript)
-    records = [e for e in transcript.events if isinstance(e, wire.OpaqueRecord) and e.content_type == APPLICATION_DATA]
+    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
     return hello is not None and bool(records) and _look(records, hello).flight == "alert"

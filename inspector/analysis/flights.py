@@ -111,21 +111,28 @@ class _Order:
     """Positions of events in the transcript, by kind. -1: none."""
 
     def __init__(self, transcript: Transcript) -> None:
-        self.events = transcript.events
-        self._flight_ends = [
-            (i, e.side) for i, e in enumerate(self.events)
-            if (type(e) is wire.Message and e.type == HandshakeType.FINISHED) or (type(e) is wire.OpaqueRecord and e.handshake)
-        ]
+        self._positions: dict[int, int] = {}  # by identity: equal events may stand at several places
+        self._messages: list[tuple[int, wire.Message]] = []
+        self._data: list[tuple[int, Side]] = []
+        self._flight_ends: list[tuple[int, Side]] = []
+        for i, e in enumerate(transcript.events):
+            self._positions.setdefault(id(e), i)
+            if type(e) is wire.Message:
+                self._messages.append((i, e))
+                if e.type == HandshakeType.FINISHED:
+                    self._flight_ends.append((i, e.side))
+            elif type(e) is wire.ApplicationData:
+                if e.size > 0:
+                    self._data.append((i, e.side))
+            elif type(e) is wire.OpaqueRecord and e.handshake:
+                self._flight_ends.append((i, e.side))
 
     def position(self, event: ev.Event | None) -> int:
-        return next((i for i, seen in enumerate(self.events) if seen is event), -1) if event is not None else -1
+        return self._positions.get(id(event), -1) if event is not None else -1
 
     def last(self, side: Side, *types: int) -> int:
         """Position of the last handshake message of these types, -1 for none."""
-        return max(
-            (i for i, m in enumerate(self.events) if type(m) is wire.Message and m.side is side and m.type in types),
-            default=-1,
-        )
+        return max((i for i, m in self._messages if m.side is side and m.type in types), default=-1)
 
     def last_of_flight(self, side: Side) -> int:
         """Position of what ended this side's last flight of a handshake: Finished, or, unread, what stands for it up to TLS 1.2."""
@@ -133,9 +140,7 @@ class _Order:
 
     def data(self, side: Side, after: int) -> bool:
         """True where this side sent application data after that position."""
-        return any(
-            isinstance(e, wire.ApplicationData) and e.side is side and e.size > 0 for e in self.events[after + 1:]
-        )
+        return any(i > after and sender is side for i, sender in self._data)
 
 
 def _is_tls13(transcript: Transcript) -> bool:
@@ -189,8 +194,8 @@ def _client_left_first(transcript: Transcript) -> bool:
         return False
     ended = transcript.last(ev.Ended)
     for event in transcript.events:
-        if (isinstance(event, wire.OpaqueRecord) and event.alert) or (
-            isinstance(event, wire.Alert) and event.description == CLOSE_NOTIFY
+        if (type(event) is wire.OpaqueRecord and event.alert) or (
+            type(event) is wire.Alert and event.description == CLOSE_NOTIFY
         ):
             return event.side is Side.CLIENT and (ended is None or event.at <= ended.at)
     return False

@@ -77,8 +77,10 @@ def _evidence_of_passed(page: Page, checks: Sequence[CheckResult]) -> None:
 def render_probes(probes: Sequence[str], target: str, *, width: int = 100) -> str:
     """What a dry run would send, one probe a line."""
     page = Page(width)
-    page.line(f"{len(probes)} probes would go to {target}, in this order; those that depend on an answer are shown as if refused, and "
-        "a refusal without a word is tried once more:")
+    page.line(
+        f"{len(probes)} probes would go to {target}, in this order; those that depend on an answer are shown as if refused, and a "
+        "refusal without a word is tried again:"
+    )
     for number, probe in enumerate(probes, 1):
         page.hang(f"{number:4} ", probe, 5)
     return page.text()

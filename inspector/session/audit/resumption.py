@@ -38,7 +38,7 @@ def across_names(audit: Auditor) -> Checking:
                     confidence="confirmed",
                     seen=(outcome,),
                     control=audit.control(control),
-                    repeat=_openssl_pair(audit, begin, end, version, credential is not None),
+                    repeat=_openssl_pair(audit, _shapes_of(audit, begin, end, credential, outcome), version),
                 )
     if not offered and not audit.no_sessions and not seen and audit.credential is None:
         why = "without a certificate no session can be begun, and no credential was given"
@@ -109,20 +109,30 @@ def _shape(audit: Auditor, name: str, path: str, server: str) -> Shape:
     return Shape(name, path, sni=server, host=audit.authority(server), like=None)
 
 
+def _shapes_of(
+    audit: Auditor, begin: str, end: str, credential: Credential | None, outcome: Outcome
+) -> tuple[Shape, Shape]:
+    """The two probes of a session that opened something."""
+    path = audit.refused_path() or audit.path
+    first = _shape(audit, "begin", path, begin)
+    second = _shape(audit, "resume", path, end)
+    kept_name = f"resumed as {begin}, Host" in outcome.name
+    return first._replace(credential=credential), second._replace(sni=first.sni) if kept_name else second
+
+
 def _session(outcome: Outcome) -> Session | None:
     kept = outcome.transcript.last(ev.SessionKept) if outcome.transcript is not None else None
     return kept.session if kept is not None else None
 
 
-def _openssl_pair(audit: Auditor, begin: str, end: str, version: str, with_credential: bool) -> str:
-    connect, flag = audit.settings.target.authority, "-tls1_3" if version == "1.3" else "-tls1_2"
-    credential = " -cert CERT.pem -key KEY.pem" if with_credential else ""
-    path = audit.refused_path() or audit.path
-    say = f"printf 'GET {path} HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n'"
-    return (
-        f"{say} {begin} | openssl s_client -quiet -connect {connect} -servername {begin} {flag}{credential} -sess_out session.pem\n"
-        f"{say} {end} | openssl s_client -quiet -connect {connect} -servername {end} {flag} -sess_in session.pem"
-    )
+def _openssl_pair(audit: Auditor, shapes: tuple[Shape, Shape], version: str) -> str:
+    """Two commands of the openssl program: one begins the session, the other resumes it."""
+    lines = []
+    for shape, session in zip(shapes, ("-sess_out session.pem", "-sess_in session.pem"), strict=True):
+        theirs = (audit.repeat(shape._replace(version=version, session=None)) or "").splitlines()
+        # what closes late hands out its tickets before
+        lines.append(f"{theirs[-1]} {session}")
+    return "\n".join(lines)
 
 
 def lifetime(outcome: Outcome) -> int | None:

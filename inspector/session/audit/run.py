@@ -23,6 +23,7 @@ from inspector.trace.transcript import Transcript
 from inspector.wire.events import Side
 from inspector.wire.registry import HandshakeType
 
+ENDED = "the audit ended before it"
 REPEATS = 3  # of the first baselines: one answer proves little
 FAMILIES = ("nginx", "apache", "envoy", "haproxy", "node", "go", "caddy", "traefik")
 VERSION_OF = {"TLSv1.2": "1.2", "TLSv1.3": "1.3"}
@@ -174,7 +175,7 @@ def _not_run(audit: Auditor, check: str, why: str, need: str | None = None) -> C
 def _fill(audit: Auditor) -> None:
     """Checks that were never reached are not run: not tested is never passed."""
     done = {result.id for result in audit.results}
-    why = f"the audit ended before it: {audit.stopped}" if audit.stopped else "nobody could be talked to"
+    why = f"{ENDED}: {audit.stopped}" if audit.stopped else "nobody could be talked to"
     audit.results += [_not_run(audit, row.id, why) for row in audit_reference.TABLE if row.id not in done]
 
 
@@ -203,7 +204,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     )
     run_ = sum(check.status in ("pass", "finding") for check in checks)
     part = AuditPart(
-        enforcement=audit_grade.enforcement(checks, _good_accepted(audit)),
+        enforcement=_enforcement(audit, checks),
         grade="-" if run_ == 0 else letter,
         coverage=Coverage(run=run_, total=len(checks)),
         checks=checks,
@@ -221,6 +222,14 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     return Audited(
         part, transcript, tuple(audit.listing), tuple(audit.outcomes), _good_accepted(audit), _unreachable(audit), audit.interrupted
     )
+
+
+def _enforcement(audit: Auditor, checks: tuple[CheckResult, ...]) -> audit_grade.Enforcement:
+    """The verdict; an audit that ended before the critical checks were done cannot say that the server enforces."""
+    found = audit_grade.enforcement(checks, _good_accepted(audit))
+    done = {result.id for result in audit.results if not (result.needs or "").startswith(ENDED)}
+    critical = {row.id for row in audit_reference.TABLE if row.severity == "critical"}
+    return "NOT_DETERMINED" if found == "ENFORCED" and audit.stopped and not critical <= done else found
 
 
 def _good_accepted(audit: Auditor) -> bool | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis import identity_headers as dialects
@@ -69,7 +71,7 @@ def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Ou
         if sure:
             nonsense = tuple((name, "nonsense") for name, _ in group)
             control = yield from audit.probe(shape._replace(name=f"the same headers with nonsense ({label})", headers=nonsense))
-            exact = yield from _which(audit, shape)
+            exact = yield from _narrowed(audit, shape, lambda found: audit.got_in(found, path) is not None)
             return audit.result(
                 "HTTP-SPOOF",
                 "finding",
@@ -82,13 +84,19 @@ def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Ou
     return None
 
 
-def _which(audit: Auditor, shape: Shape) -> Doing[Group]:
-    """The one header of a group that opens the door alone, else the group."""
-    for header in shape.headers[:3] if len(shape.headers) > 1 else ():
-        outcome = yield from audit.probe(shape._replace(name=f"{header[0]} alone", headers=(header,)))
-        if audit.got_in(outcome, shape.path):
-            return (header,)
-    return shape.headers
+def _narrowed(audit: Auditor, shape: Shape, holds: Callable[[Outcome], bool]) -> Doing[Group]:
+    """The one header that does it alone, found by halves; the whole group where no half does it alone."""
+    group = shape.headers
+    while len(group) > 1:
+        first, second = group[: len(group) // 2], group[len(group) // 2 :]
+        for half in (first, second):
+            outcome = yield from audit.probe(shape._replace(name=f"{half[0][0]} and {len(half) - 1} more alone", headers=half))
+            if holds(outcome):
+                group = half
+                break
+        else:
+            return group
+    return group
 
 
 def _against_own(audit: Auditor, seen: list[Outcome]) -> Doing[CheckResult | None]:
@@ -105,24 +113,33 @@ def _against_own(audit: Auditor, seen: list[Outcome]) -> Doing[CheckResult | Non
         outcome = yield from audit.probe(shape)
         seen.append(outcome)
         control = audit.good[audit.path]
-        if not outcome.accepted:
+        believed = partial(_believed, good=control, common=me.common)
+        if believed(outcome) and not outcome.accepted:
             control = yield from audit.probe(shape._replace(name="your certificate, and headers that claim you", headers=own))
-            # a page of the same status may merely show what it was sent
-            believed = control.accepted and outcome.refused and outcome.status != audit.good[audit.path].status
-        else:
-            mine = oracle.words_of(me.common.encode()) & control.words
-            believed = STRANGER.encode() in outcome.words and bool(mine) and not mine & outcome.words
-        if believed:
+        if believed(outcome) and control.accepted:
+            exact = yield from _narrowed(audit, shape, believed)
             return audit.result(
                 "HTTP-SPOOF",
                 "finding",
-                "a header is believed rather than the certificate: whoever has any accepted certificate may claim another's name",
+                "a header is believed rather than the certificate: whoever has any accepted certificate may claim another's name: "
+                + ", ".join(name for name, _ in exact[:4]),
                 confidence="confirmed",
                 seen=(outcome,),
                 control=audit.control(control),
-                repeat=audit.repeat(shape),
+                repeat=audit.repeat(shape._replace(headers=exact)),
             )
     return None
+
+
+def _believed(outcome: Outcome, *, good: Outcome, common: str) -> bool:
+    """True if the stranger was turned away, or stands on the page where the bearer stood.
+
+    Another page of the same status may merely show what it was sent.
+    """
+    if not outcome.accepted:
+        return outcome.refused and outcome.status != good.status
+    mine = oracle.words_of(common.encode()) & good.words
+    return STRANGER.encode() in outcome.words and bool(mine) and not mine & outcome.words
 
 
 def _stranger(audit: Auditor, me: Bearer) -> Bearer:

@@ -12,8 +12,6 @@ from inspector.credentials.model import Credential
 from inspector.session.audit.knowledge import Knowledge
 from inspector.session.audit.shape import KEEP, Shape
 
-REPEATED_HEADERS = 12  # of one probe that a command line still shows
-
 
 class Telling(Knowledge):
     """Makes check results of outcomes."""
@@ -89,7 +87,7 @@ class Telling(Knowledge):
         theirs = ["openssl", "s_client", "-quiet", "-connect", self._connect()]
         theirs += ["-servername", sni] if sni else ["-noservername"]
         theirs += [word for at in range(0, len(options), 2) for word in _openssl_option(*options[at : at + 2])]
-        for header, value in shape.headers[:REPEATED_HEADERS]:
+        for header, value in shape.headers:
             ours += ["-H", f"{header}: {_shown(header, value)}"]
         if shape.version:
             ours += ["--tls-min", shape.version, "--tls-max", shape.version]
@@ -144,7 +142,7 @@ def _printf(shape: Shape, host: str) -> str:
     lines = [
         f"{shape.method} {shape.path} HTTP/1.1",
         f"Host: {host}",
-        *(f"{name}: {_shown(name, value)}" for name, value in shape.headers[:REPEATED_HEADERS]),
+        *(f"{name}: {_shown(name, value)}" for name, value in shape.headers),
         "Connection: close",
         "",
         "",
