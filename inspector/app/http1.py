@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inspector.app.http_exchange import UPLOAD_PIECE, Exchanges
+from inspector.app.http_exchange import NO_BODY, UPLOAD_PIECE, Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one
 from inspector.errors import UsageError
 
@@ -53,6 +53,8 @@ class Http1(Exchanges):
     _out = b""
     _held = False  # the body waits for "100 Continue"
     _body_over = True
+    _owed = 0  # bytes of a counted body that have not come
+    _keeps_alive = False
 
     def _start(self, request: Request) -> bool:
         import h11
@@ -69,6 +71,20 @@ class Http1(Exchanges):
         if self._body_over:
             self._out += self._machine.send(h11.EndOfMessage()) or b""
         return True
+
+    def _announced(self, status: int, headers: Headers) -> int:
+        """The length of a body that can be counted (RFC 9112, Section 6.3); 0 where the parser has to find its end.
+
+        h11 has refused conflicting lengths before this is asked.
+        """
+        assert self._request is not None
+        names = {name.lower(): value.lower() for name, value in headers}
+        if "transfer-encoding" in names or status in NO_BODY or self._request.method in {"HEAD", "CONNECT"} or not self._body_over:
+            return 0
+        closes = "close" in names.get("connection", "") or "close" in (self._request.header("connection") or "").lower()
+        self._keeps_alive = self.version == "1.1" and not closes
+        length = names.get("content-length", "")
+        return int(length) if length.isascii() and length.isdigit() else 0
 
     @property
     def waits_for_continue(self) -> bool:
@@ -101,6 +117,9 @@ class Http1(Exchanges):
     def _consume(self, data: bytes) -> None:
         import h11
 
+        if self._counting():
+            self._count(data)
+            return
         assert self._machine is not None
         try:
             self._machine.receive_data(data)
@@ -112,11 +131,32 @@ class Http1(Exchanges):
                     self._done = True
                     return
                 self._take(event)
+                if self._counting() and not self._done:
+                    rest = self._machine.trailing_data[0]
+                    if rest:
+                        self._count(rest)
+                    return
         except h11.RemoteProtocolError as exc:
             self._fail(f"the HTTP response breaks the protocol: {exc}")
 
     def _consume_eof(self) -> None:
         self._consume(b"")
+
+    def _counting(self) -> bool:
+        return self._owed > 0
+
+    def _count(self, data: bytes) -> None:
+        """A body of announced length needs no parser: its bytes are counted, which costs a third of what h11's copies do."""
+        if not data:
+            self._fail(f"the HTTP response breaks the protocol: it ended {self._owed} bytes before its Content-Length")
+            return
+        piece = data[: self._owed] if len(data) > self._owed else data
+        self._owed -= len(piece)
+        self._data(piece)
+        if not self._owed and not self._done:
+            # the parser has not seen the body, so the next response gets a new one
+            self._machine = None
+            self._end(reusable=self._keeps_alive and len(piece) == len(data))
 
     def _take(self, event: object) -> None:
         import h11
@@ -128,7 +168,9 @@ class Http1(Exchanges):
             if self._held:  # a final answer instead of "100 Continue": the body is not wanted
                 self._body_over, self._held = True, False
             self.version = bytes(event.http_version).decode("ascii")
-            self._head(event.status_code, bytes(event.reason).decode("latin-1"), _text(event.headers))
+            headers = _text(event.headers)
+            self._head(event.status_code, bytes(event.reason).decode("latin-1"), headers)
+            self._owed = self._announced(event.status_code, headers)
         elif isinstance(event, h11.Data):
             self._data(event.data)
         elif isinstance(event, h11.EndOfMessage):

@@ -14,7 +14,6 @@ from typing import Any
 from inspector.drive.connection import Connection, Late
 from inspector.drive.end import Over
 from inspector.drive.loop import READ, WRITE, Steps, Wait
-from inspector.drive.stream import BULK_READ_SIZE
 from inspector.engine.connection import ClientConnection
 from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
@@ -42,7 +41,6 @@ class Speaking(Connection):
         """Until the conversation is done, or the connection is over (Over). Each piece that moves renews the time for an answer."""
         stream = self.stream
         assert stream is not None
-        stream.read_size = BULK_READ_SIZE
         unsent = b""
         patience = self._deadline(conversation)
         while True:
