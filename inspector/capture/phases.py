@@ -38,15 +38,16 @@ class Phases:
     def after(self, event: wire.WireEvent) -> None:
         """Move on because of an event that was appended."""
         phase = self._next(event)
-        if phase is not None:
+        if phase is not None and phase is not self._transcript.phase:
             self.enter(phase, event.at)
 
     def _next(self, event: wire.WireEvent) -> Phase | None:
-        if isinstance(event, wire.Message):
-            return self._message(event)
-        if isinstance(event, wire.OpaqueRecord):
-            return self._opaque(event)
-        if isinstance(event, wire.ApplicationData) and len(self._finished) == 2:
+        kind = type(event)
+        if kind is wire.Message:
+            return self._message(event)  # type: ignore[arg-type]
+        if kind is wire.OpaqueRecord:
+            return self._opaque(event)  # type: ignore[arg-type]
+        if kind is wire.ApplicationData and len(self._finished) == 2:
             return Phase.APPLICATION
         return None
 

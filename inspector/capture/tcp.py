@@ -135,7 +135,8 @@ class Connections:
             self._deliver(connection, way, flags, seq, size, data[start + header:end], at)
         elif connection.directions[way ^ 1].waiting:
             _try_hole(connection, way ^ 1, at)
-        if self._lingering:
+        lingering = self._lingering
+        if lingering and (len(lingering) > MAX_LINGERING or at - lingering[0].last_at > LINGER_SECONDS):
             self._expire(at)
 
     def _deliver(self, connection: Connection, way: int, flags: int, seq: int, size: int, payload: bytes, at: float) -> None:

@@ -26,6 +26,7 @@ from inspector.wire.registry import ContentType, HandshakeType
 HOLD_LIMIT = 256 * 1024
 # Bytes of the server that wait for a ClientHello which was captured late.
 EARLY_LIMIT = 64 * 1024
+_CLIENT_HELLO = int(HandshakeType.CLIENT_HELLO)
 # Application data records of one connection that are kept one by one; the others are summed up.
 RECORDS_KEPT = 64
 
@@ -173,15 +174,17 @@ class Tls:
             for event in events:
                 self._event(event)
             events = decoder.events()
+        if not decoder.waiting:
+            return
         settled = bool(self._randoms) and (self.keys or not self._room.keys_may_come)
-        if decoder.waiting and (settled or self._held > HOLD_LIMIT):
+        if settled or self._held > HOLD_LIMIT:
             decoder.flush()
             for event in decoder.events():
                 self._event(event)
 
     def _event(self, event: wire.WireEvent) -> None:
         if type(event) is wire.Message:
-            if event.type == HandshakeType.CLIENT_HELLO:
+            if event.type == _CLIENT_HELLO:
                 self._client_hello(event)
         elif type(event) is wire.ApplicationData or (type(event) is wire.OpaqueRecord and not event.handshake and not event.alert):
             if self._listening and type(event) is wire.ApplicationData:

@@ -28,14 +28,20 @@ class Transcript:
         # the same events by their type: judgements ask for them again and again
         self._by_kind: dict[type, list[Any]] = {}
         self._tuple: tuple[ev.Event, ...] | None = None
+        self._listed: tuple[ev.Event, ...] | None = None
 
     def append(self, event: ev.Event) -> None:
-        if isinstance(event, ev.PhaseEntered):
-            self._phase = event.phase
+        kind = type(event)
+        if kind is ev.PhaseEntered:
+            self._phase = event.phase  # type: ignore[union-attr]
         self._events.append(event)
         self._phases.append(self._phase)
-        self._by_kind.setdefault(type(event), []).append(event)
-        self._tuple = None
+        known = self._by_kind.get(kind)
+        if known is None:
+            self._by_kind[kind] = [event]
+        else:
+            known.append(event)
+        self._tuple = self._listed = None
 
     @property
     def events(self) -> tuple[ev.Event, ...]:
@@ -65,11 +71,13 @@ class Transcript:
         """What a report lists as handshake messages, in order: messages, ChangeCipherSpec, handshake records that could not be
         opened. An event's position here is its ``index`` in ``handshake.messages``, which evidence refers to.
         """
-        return tuple(
-            event for event in self._events
-            if isinstance(event, (wire.Message, wire.ChangeCipherSpec))
-            or (isinstance(event, wire.OpaqueRecord) and event.handshake)
-        )
+        if self._listed is None:
+            self._listed = tuple(
+                event for event in self._events
+                if isinstance(event, (wire.Message, wire.ChangeCipherSpec))
+                or (isinstance(event, wire.OpaqueRecord) and event.handshake)
+            )
+        return self._listed
 
     def phase_of(self, event: ev.Event) -> Phase:
         """The phase in which this very event was appended."""

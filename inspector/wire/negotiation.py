@@ -12,6 +12,8 @@ from inspector.wire.locks import Lock, Lock12, Lock13, LockUnknown
 from inspector.wire.registry import ExtensionType, HandshakeType
 from inspector.wire.suites import suite_parts
 
+_SERVER_HELLO = 2
+
 
 class Negotiation:
     """The current handshake of a connection. None is what was not seen (yet)."""
@@ -87,10 +89,11 @@ class Negotiation:
     def message(self, side: Side, kind: int, value: Any) -> None:
         """A whole handshake message of ``side`` came."""
         lock = self.locks[side]
-        if isinstance(value, m.ClientHello):
-            self.client_hello(value)
-        elif isinstance(value, m.ServerHello):
-            self.server_hello(value)
+        if kind <= _SERVER_HELLO:
+            if isinstance(value, m.ClientHello):
+                self.client_hello(value)
+            elif isinstance(value, m.ServerHello):
+                self.server_hello(value)
         elif not isinstance(lock, Lock13):
             return
         elif kind == HandshakeType.FINISHED:
