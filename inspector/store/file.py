@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from typing import Any
 
 from inspector.errors import InputError, UsageError
@@ -93,6 +92,8 @@ def to_toml(store: Store) -> bytes:
 
 def from_toml(data: bytes, path: str) -> Store:
     """The store in the text of its file. Raises InputError that says what is wrong and where."""
+    import tomllib
+
     try:
         document = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
