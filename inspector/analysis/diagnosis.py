@@ -250,9 +250,14 @@ def rank(observed: Observed) -> Ranking:
     )
 
 
+ENDS_WITHOUT_A_WORD = frozenset({"close", "reset", "silence"})
+
+
 def rank_hello(observed: Observed) -> tuple[Candidate, ...]:
     """The causes of a failure that came before certificates."""
     signal = observed.signal.removeprefix(HELLO)
+    if signal in ENDS_WITHOUT_A_WORD and observed.tls is not None and not observed.looks_like:
+        return ()  # it took our hello and answered in TLS: none of these causes is left
     shares = {
         cause: prior * (row.get(signal, 0.0) + HELLO_FLOOR) * _hello_factor(cause, observed)
         for cause, (prior, row) in HELLO_CAUSES.items()

@@ -272,8 +272,12 @@ def _before_certificates(observed: Observed) -> Explained:
     answered = signal.startswith("alert:") and not observed.ours
     side: Side = "server_rejected_client" if answered else "network"
     who = "The server rejected the handshake before certificates came into it" if answered else "It never came to certificates"
-    it = "our side" if observed.ours else "it"
-    headline = f"{who}: {it} {signal_words(observed.signal)}. Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
+    actor = "our side" if observed.ours else "it" if answered else "the server"
+    headline = f"{who}: {actor} {signal_words(observed.signal)}"
+    if causes:
+        headline += f". Most likely: {causes[0].summary} ({causes[0].confidence:.0%})"
+    else:
+        headline += ", after it had answered in TLS. Its log has the reason"
     return Explained(side, headline, observed.phase, tuple(causes), _probe_outcomes(observed), None, None, _tie(listed, BY_PATH))
 
 

@@ -71,7 +71,7 @@ def most_telling(names: Iterable[str], observed: Observed, first: Candidate) -> 
 def most_telling_hello(names: Iterable[str], observed: Observed) -> str | None:
     """The same before certificates: the probe that takes away the likeliest cause."""
     candidates = rank_hello(observed)
-    if candidates[0].confidence > SURE:
+    if not candidates or candidates[0].confidence > SURE:
         return None
     by_cause = {HELLO_PROBES[name]: name for name in names}
     return next((by_cause[c.id] for c in candidates if c.id in by_cause and c.confidence > 0.03), None)

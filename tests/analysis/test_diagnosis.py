@@ -226,3 +226,9 @@ def test_words_that_servers_use_are_understood(text: str, cause: str) -> None:
 
 def test_words_about_something_else_name_nothing() -> None:
     assert causes_in_words("<h1>403 Forbidden</h1><p>you do not have access to this resource</p>") == ((), "")
+
+
+def test_a_server_that_answered_in_tls_is_neither_unreachable_nor_without_tls() -> None:
+    silent = msgspec.structs.replace(seen("hello/close"), tls=None)
+    assert "not-tls" in {candidate.id for candidate in diagnosis.rank_hello(silent)}
+    assert diagnosis.rank_hello(msgspec.structs.replace(silent, tls="1.3")) == ()
