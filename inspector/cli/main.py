@@ -130,6 +130,7 @@ def main() -> None:
     one_shot = "coverage" not in sys.modules and not LONG_RUNNING.intersection(sys.argv[1:2])
     if one_shot:
         gc.set_threshold(COLLECT_EVERY)
+    gc.enable()
     try:
         mtls.main(prog_name="mtls")
     except SystemExit as exc:
