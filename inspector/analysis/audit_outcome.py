@@ -129,13 +129,14 @@ def classify(transcript: Transcript) -> Outcome:
     )
     app = result.result if result else None
     if app is not None and app.http is not None:
-        return _classify_http(base, app.http)
+        return with_answer(base, app.http)
     if app is not None and app.answered and app.accepted is not None:
         return base._replace(kind=ACCEPTED if app.accepted else REFUSED, how=f"{app.protocol} {app.summary}", body=app.reply[:200])
     return _classify_tls(base, transcript, app.answered if app is not None else False)
 
 
-def _classify_http(base: Outcome, http: object) -> Outcome:
+def with_answer(base: Outcome, http: object) -> Outcome:
+    """The outcome with an HTTP answer (an ``app.result.HttpReply``), taken by itself."""
     status, headers, body = http.status, http.headers, http.body  # type: ignore[attr-defined]
     found = base._replace(
         status=status,

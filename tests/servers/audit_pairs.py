@@ -219,6 +219,7 @@ PAIRS: tuple[Pair, ...] = (
         lambda lab: lab.s_server("-cipher", "ALL:@SECLEVEL=0"),
         lambda lab: lab.s_server("-cipher", "ALL:@SECLEVEL=2"),
         issue,
+        enforcement="ENFORCED",
     ),
     Pair(
         "TRUST-STORE", "nginx", lambda lab: lab.nginx("on", trust="public.pem"), lambda lab: lab.nginx("on"), enforcement="ENFORCED"

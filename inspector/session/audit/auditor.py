@@ -88,7 +88,7 @@ class Auditor(Telling):
 
         return speak
 
-    def listen_only(self) -> Callable[[Channel], Conversation] | None:
+    def listen_only(self) -> Callable[[Channel], Conversation]:
         """A conversation that says nothing and reads one HTTP answer: its request went as early data."""
 
         def listen(_channel: Channel) -> Conversation:

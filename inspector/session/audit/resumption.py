@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.audit_reference import NEEDS
 from inspector.analysis.findings import Severity
 from inspector.credentials.model import Credential
-from inspector.plan import Pause, Session
+from inspector.plan import Channel, Pause, Session
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Probing, Shape
 from inspector.trace import events as ev
+from inspector.wire import events as wire
 from inspector.wire.events import Side
 from inspector.wire.extensions import find
 from inspector.wire.registry import ExtensionType, HandshakeType
@@ -278,7 +280,21 @@ def _early_probe(audit: Auditor, session: Session | None) -> Probing:
         f"GET {audit.path} HTTP/1.1\r\nHost: {audit.host}\r\nX-Mtls-Audit: {audit.inputs.audit_id}\r\nConnection: close\r\n\r\n"
     )
     plan = audit.plan(shape)._replace(early_data=request.encode("ascii", "replace"), application=audit.listen_only())
-    return audit.held((yield from audit.send(plan, audit.words(shape) + ", as early data")), shape)
+    outcome = yield from audit.send(plan, audit.words(shape) + ", as early data")
+    return audit.held(_heard(audit, outcome), shape)
+
+
+def _heard(audit: Auditor, outcome: Outcome) -> Outcome:
+    """The outcome with the answer that came, where the server said it and closed before our side had begun to listen."""
+    said = outcome.transcript.all(wire.ApplicationData) if outcome.transcript is not None else []
+    data = b"".join(piece.data for piece in said if piece.side is Side.SERVER and piece.data)
+    if outcome.status is not None or not data:
+        return outcome
+    conversation = audit.listen_only()(Channel("http/1.1", outcome.protocol))
+    conversation.receive_data(data)
+    conversation.receive_eof()
+    http = conversation.result.http
+    return oracle.with_answer(outcome._replace(tls_layer=False), http) if http is not None else outcome
 
 
 def _early_limit(outcome: Outcome) -> int:

@@ -29,6 +29,9 @@ def spoof(audit: Auditor) -> Checking:
     found: CheckResult | None = None
     if not audit.wall:
         found = yield from _claimed(audit, path, None, seen)
+    if found is None and audit.credential is not None and audit.reached and audit.good[audit.path].status in (401, 403):
+        # your certificate is taken and you are refused: does a header mend that?
+        found = yield from _claimed(audit, path, audit.credential, seen)
     for client in audit.inputs.second_client if audit.served else ():
         if found is None and (yield from _refused_by_application(audit, path, client)):
             found = yield from _claimed(audit, path, client, seen)
@@ -61,27 +64,37 @@ def _refused_by_application(audit: Auditor, path: str, client: Credential) -> Do
 
 def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Outcome]) -> Doing[CheckResult | None]:
     """Headers that claim the good credential, without a certificate or with another client's; the control says nonsense."""
-    whom = "without a certificate" if client is None else "to another client"
+    whom = "without a certificate" if client is None else "to a client whose certificate does not"
     for group in dialects.groups(_good_bearer(audit)):
         label = group[0][0] if len(group) == 1 else f"{group[0][0]} and {len(group) - 1} more"
         shape = Shape(f"claimed by header {label}", path, headers=group, credential=client)
         outcome = yield from audit.probe(shape)
         seen.append(outcome)
-        sure = audit.got_in(outcome, path)
+        sure = _let_in(audit, outcome, path, client)
         if sure:
             nonsense = tuple((name, "nonsense") for name, _ in group)
             control = yield from audit.probe(shape._replace(name=f"the same headers with nonsense ({label})", headers=nonsense))
-            exact = yield from _narrowed(audit, shape, lambda found: audit.got_in(found, path) is not None)
+            told_apart = control.refused or _let_in(audit, control, path, client) is None
+            if told_apart and audit.credential is not None:
+                sure = "confirmed"  # the claim alone made the difference
+            exact = yield from _narrowed(audit, shape, lambda found: _let_in(audit, found, path, client) is not None)
             return audit.result(
                 "HTTP-SPOOF",
                 "finding",
                 f"a header opens {path} {whom}: {', '.join(name for name, _ in exact[:4])}",
                 confidence=sure,
                 seen=(outcome,),
-                control=audit.control(control if control.refused else audit.none[path]),
+                control=audit.control(control if told_apart else audit.none[path]),
                 repeat=audit.repeat(shape._replace(headers=exact)),
             )
     return None
+
+
+def _let_in(audit: Auditor, outcome: Outcome, path: str, client: Credential | None) -> str | None:
+    """How sure it is that a claim let somebody in; your own certificate, which gets an error, must get a page."""
+    if client is not None and client is audit.credential and (outcome.status or 500) >= 300:
+        return None
+    return audit.got_in(outcome, path)
 
 
 def _narrowed(audit: Auditor, shape: Shape, holds: Callable[[Outcome], bool]) -> Doing[Group]:
