@@ -174,6 +174,58 @@ PAIRS: tuple[Pair, ...] = (
         enforcement="ENFORCED",
     ),
     Pair("ENF-PLAINTEXT", "nginx", lambda lab: nginx_plain(lab, True), lambda lab: nginx_plain(lab, False), plain_port),
+    Pair(
+        "ENF-PATH",
+        "node",
+        lambda lab: node_app(lab, gate="exact-path", pages=["/admin"]),
+        lambda lab: node_app(lab, gate="authorized", reject=True, pages=["/admin"]),
+        paths("/admin"),
+    ),
+    Pair(
+        "ENF-PATH",
+        "node-head",
+        lambda lab: node_app(lab, gate="get-only", pages=["/admin"]),
+        lambda lab: node_app(lab, gate="authorized", reject=True, pages=["/admin"]),
+        paths("/admin"),
+    ),
+    Pair(
+        "ENF-RESUME-STALE",
+        "nginx",
+        lambda lab: lab.nginx("on", more="ssl_session_timeout 2d;"),
+        lambda lab: lab.nginx("on", more="ssl_session_tickets off; ssl_session_timeout 5m;"),
+        issue,
+    ),
+    Pair(
+        "ENF-STARTTLS",
+        "postgres",
+        lambda lab: lab.postgres(
+            "host all all 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 trust clientcert=verify-full"
+        ),
+        lambda lab: lab.postgres(),
+        lambda pki, running: ["--starttls", "postgres"],
+        enforcement="NOT_ENFORCED",
+    ),
+    Pair(
+        "HTTP-SPOOF",
+        "node-over-certificate",
+        lambda lab: node_app(lab, gate="named-by-header", reject=True),
+        lambda lab: node_app(lab, gate="named-by-certificate", reject=True),
+    ),
+    Pair(
+        "HTTP-BOUND",
+        "node",
+        lambda lab: node_app(lab, gate="token"),
+        lambda lab: node_app(lab, gate="bound-token"),
+        lambda pki, running: ["--token-file", str(pki.file("token.txt", b"tok\n"))],
+    ),
+    Pair("TRUST-IDENTITY", "python", lambda lab: lab.python(), lambda lab: named(lab), given("other", "--second-client")),
+    Pair(
+        "TRUST-REVOKED",
+        "python",
+        lambda lab: lab.python(),
+        lambda lab: lab.haproxy(f"verify required crl-file {lab.pki['crl.pem']}"),
+        given("revoked", "--revoked"),
+    ),
     Pair("ENF-PARITY", "node", lambda lab: node_app(lab, gate="tls12-open"), lambda lab: lab.node("strict")),
     Pair(
         "TRUST-EXPIRED",
@@ -293,6 +345,11 @@ PAIRS: tuple[Pair, ...] = (
         enforcement="ENFORCED",
     ),
 )
+
+
+def named(lab: Lab) -> Running:
+    """Only alice is let in."""
+    return node_app(lab, gate="named-by-certificate", reject=True)
 
 
 def haproxy_names(lab: Lab, *, shared: bool, check_host: bool = True) -> Running:

@@ -11,6 +11,7 @@ from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import CheckResult
 from inspector.plan import Step
+from inspector.report.network import spoke_tls
 from inspector.report.model import AuditPart, Coverage
 from inspector.session.audit.auditor import Auditor, Doing, Shape, Stop
 from inspector.session.audit.inputs import Inputs
@@ -48,7 +49,7 @@ def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
     try:
         yield from _baselines(audit, notes)
         if _unreachable(audit):
-            notes.append("nobody could be talked to")
+            notes.append("nobody could be talked to in TLS")
         else:
             yield from _checks(audit)
     except Stop as stop:
@@ -59,7 +60,9 @@ def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
 
 
 def _unreachable(audit: Auditor) -> bool:
-    return all(o.kind == oracle.UNREACHABLE for o in audit.outcomes) and not audit.inputs.dry_run
+    """Nobody answered, or whoever did spoke no TLS: an answer in clear text to a ClientHello says nothing of this server's doors."""
+    without = [o.kind == oracle.UNREACHABLE or (o.transcript is not None and not spoke_tls(o.transcript)) for o in audit.outcomes]
+    return all(without) and not audit.inputs.dry_run
 
 
 def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:

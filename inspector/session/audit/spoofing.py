@@ -162,7 +162,18 @@ def _stranger(audit: Auditor, me: Bearer) -> Bearer:
 
 
 LEAK_HEADERS = re.compile(r"(?i)^(x-ssl-|ssl-client|x-client-|client-cert|x-forwarded-client-cert|x-powered-by|x-aspnet)")
+NAMES_SOMEBODY = re.compile(r"(?i)cn ?=|begin|[0-9a-f]{16}")  # a header that says no more than NONE or FAILED tells nothing
+STACK = re.compile(rb"Traceback \(most recent call last\)|\n\s+at .+\(.+:\d+\)|goroutine \d+ \[")
 VERSIONED = re.compile(r"/\d+\.\d+")
+
+
+def _tells(name: str, value: str) -> bool:
+    lowered = name.lower()
+    if lowered == "server":
+        return VERSIONED.search(value) is not None
+    if lowered.startswith(("x-powered-by", "x-aspnet")):
+        return True
+    return LEAK_HEADERS.match(name) is not None and NAMES_SOMEBODY.search(value) is not None
 
 
 def leaks(audit: Auditor) -> Checking:
@@ -176,8 +187,9 @@ def leaks(audit: Auditor) -> Checking:
         facts += [
             f"{name}: {value[:60]}"
             for name, value in outcome.headers
-            if LEAK_HEADERS.match(name) or (name.lower() == "server" and VERSIONED.search(value))
+            if _tells(name, value)
         ]
+        facts += ["the body shows where the program stood (a stack trace)"] if STACK.search(outcome.body) else []
         listed = [certificate_name(name) for name in audit.ca_names()]
         facts += [
             f"the body names {text}"

@@ -24,12 +24,27 @@ const gates = {
   'by-sni': (socket) => socket.servername !== 'localhost' || socket.authorized,
   'by-exact-sni': (socket) => ['b.test', 'localhost'].includes(socket.servername) ? socket.authorized : true,
   'tls12-open': (socket) => socket.getProtocol() === 'TLSv1.2' || socket.authorized,
+  // the path is compared as it is written, the file system does not care
+  'exact-path': (socket, request) => request.url !== '/admin' || socket.authorized,
+  'get-only': (socket, request) => request.method !== 'GET' || socket.authorized,
+  // whoever has any certificate may say who he is
+  'named-by-header': (socket, request) => (request.headers['x-client-cn'] || socket.getPeerCertificate().subject.CN) === 'alice',
+  'named-by-certificate': (socket) => socket.getPeerCertificate().subject.CN === 'alice',
+  // a token that nobody holds against the certificate
+  token: (socket, request) => request.headers.authorization === 'Bearer tok',
+  'bound-token': (socket, request) => request.headers.authorization === 'Bearer tok' && chainOf(socket).length > 0 && socket.authorized,
   header: (socket, request) => socket.authorized || request.headers['x-ssl-client-verify'] === 'SUCCESS',
 };
 const server = https.createServer({
-  key: read('server.key'), cert: read('server.pem'), ca: [read('root.pem')], requestCert: true, rejectUnauthorized: false,
+  key: read('server.key'), cert: read('server.pem'), ca: [read('root.pem')], requestCert: true, rejectUnauthorized: Boolean(settings.reject),
 }, (request, response) => {
   const in_ = gates[settings.gate](request.socket, request);
+  const pages = settings.pages || [request.url];
+  if (in_ && !pages.some((page) => page.toLowerCase() === request.url.toLowerCase())) {
+    response.writeHead(404);
+    response.end('nothing here\n');
+    return;
+  }
   response.writeHead(in_ ? 200 : 403, { 'Content-Type': 'text/plain' });
   response.end(in_ ? 'secret\n' : 'certificate needed\n');
 });
