@@ -11,8 +11,8 @@ from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import CheckResult
 from inspector.plan import Step
-from inspector.report.network import spoke_tls
 from inspector.report.model import AuditPart, Coverage
+from inspector.report.network import spoke_tls
 from inspector.session.audit.auditor import Auditor, Doing, Shape, Stop
 from inspector.session.audit.inputs import Inputs
 from inspector.session.audit.kit import Kit
@@ -60,7 +60,7 @@ def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
 
 
 def _unreachable(audit: Auditor) -> bool:
-    """Nobody answered, or whoever did spoke no TLS: an answer in clear text to a ClientHello says nothing of this server's doors."""
+    """Nobody answered, or whoever did spoke no TLS: clear text in answer to a ClientHello says nothing of these doors."""
     without = [o.kind == oracle.UNREACHABLE or (o.transcript is not None and not spoke_tls(o.transcript)) for o in audit.outcomes]
     return all(without) and not audit.inputs.dry_run
 
@@ -214,7 +214,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
         rules_version=audit_grade.RULES_VERSION,
         audit_id=audit.inputs.audit_id,
         notes=(
-            f"grade {letter}: {why}",
+            *([f"grade {letter}: {why}"] if run_ else []),
             *notes,
             f"versions: {', '.join(audit.versions) or 'none'}",
             f"profile: {audit.profile}",
