@@ -59,6 +59,11 @@ def node_app(lab: Lab, **settings: object) -> Running:
     return lab.start([find("node"), str(APPS / "tenant.js"), str(file)], port, run)
 
 
+def named(lab: Lab) -> Running:
+    """Only alice is let in."""
+    return node_app(lab, gate="named-by-certificate", reject=True)
+
+
 def haproxy_spoof(lab: Lab, clean: bool) -> Running:
     """The application believes X-SSL-Client-Verify; the proxy forgets to remove it, or does."""
     rules = "http-request del-header X-SSL-Client-Verify\n  " if clean else ""
@@ -218,7 +223,7 @@ PAIRS: tuple[Pair, ...] = (
         lambda lab: node_app(lab, gate="bound-token"),
         lambda pki, running: ["--token-file", str(pki.file("token.txt", b"tok\n"))],
     ),
-    Pair("TRUST-IDENTITY", "python", lambda lab: lab.python(), lambda lab: named(lab), given("other", "--second-client")),
+    Pair("TRUST-IDENTITY", "python", lambda lab: lab.python(), named, given("other", "--second-client")),
     Pair(
         "TRUST-REVOKED",
         "python",
@@ -345,11 +350,6 @@ PAIRS: tuple[Pair, ...] = (
         enforcement="ENFORCED",
     ),
 )
-
-
-def named(lab: Lab) -> Running:
-    """Only alice is let in."""
-    return node_app(lab, gate="named-by-certificate", reject=True)
 
 
 def haproxy_names(lab: Lab, *, shared: bool, check_host: bool = True) -> Running:
