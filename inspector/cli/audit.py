@@ -55,6 +55,7 @@ class _Audit:
         self.policy = read_policy(options["policy"], read_bytes(options["policy"])) if options["policy"] else Policy()
         waivers = read_waivers(options["waivers"], read_bytes(options["waivers"])) if options["waivers"] else ()
         self.waivers = (*waivers, *self.policy.waivers)
+        self.options["profile"] = self.policy.profile or options["profile"]
         self.answers: list[_Answer] = []
         self.partial: list[tuple[Inputs, Audited]] = []  # what there was when somebody interrupted
 

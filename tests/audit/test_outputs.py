@@ -85,6 +85,7 @@ must_accept = ["good"]
 enforcement = "ENFORCED"
 min_days = 30
 min_grade = "B"
+profile = "fapi"
 [[waivers]]
 id = "ENF-LATE"
 host = "a.test"
@@ -96,7 +97,7 @@ until = 2027-03-31
 def test_policy_is_met_by_a_clean_audit() -> None:
     policy = read_policy("p.toml", POLICY)
     assert breaches(policy, part(), good_accepted=True, days_left=90) == ()
-    assert policy.waivers[0].reason == "spring"
+    assert (policy.waivers[0].reason, policy.profile) == ("spring", "fapi")
 
 
 def test_policy_is_breached_by_findings_and_by_what_was_not_tested() -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from inspector.analysis.audit_grade import at_least
 from inspector.analysis.findings import CheckResult
+from inspector.analysis.tls_profiles import PROFILES
 from inspector.errors import InputError
 from inspector.report.model import AuditPart
 from inspector.session.audit.inputs import Waiver
@@ -60,6 +61,7 @@ class Policy(NamedTuple):
     min_grade: str | None = None
     max_severity: str | None = None
     waivers: tuple[Waiver, ...] = ()
+    profile: str | None = None
 
 
 def _table(name: str, data: bytes) -> dict[str, Any]:
@@ -104,6 +106,7 @@ def read_policy(name: str, data: bytes) -> Policy:
         _choice(name, table, "min_grade", GRADES),
         _choice(name, table, "max_severity", ("info", "low", "medium", "high", "critical")),
         _waivers(name, table),
+        _choice(name, table, "profile", PROFILES),
     )
 
 
