@@ -1,16 +1,16 @@
 """One TCP connection of a capture, from its first byte to a transcript like that of a live run.
 
 Until TLS is recognised the bytes of both sides are kept, at most ``PLAIN_LIMIT`` of each; a connection without TLS is then of no
-more interest. From there on every byte goes to ``tls.Tls``.
+more interest. From there on every byte goes to a ``captured.Session``.
 """
 
 from __future__ import annotations
 
 from inspector.capture import recognise
+from inspector.capture.captured import Captured, Session
 from inspector.capture.recognise import Start
 from inspector.capture.tcp import Connection
-from inspector.capture.tls import Captured, Room, Tls, end_of
-from inspector.trace.phase import Phase
+from inspector.capture.tls import Room, end_of
 from inspector.wire.events import Side
 
 PLAIN_LIMIT = 64 * 1024
@@ -29,9 +29,9 @@ class Conversation:
         self._starts: tuple[set[int], set[int]] = (set(), set())
         self._lost = [0, 0]
         self._fed = [0, 0]
-        self._client: int | None = None
+        self._sides = (Side.SERVER, Side.SERVER)
         self._start: Start | None = None
-        self._tls: Tls | None = None
+        self._session: Session | None = None
 
     def skip(self) -> None:
         """Take no more of this connection, and say so at once, so that no later one waits for its end."""
@@ -46,15 +46,15 @@ class Conversation:
 
     def data(self, way: int, data: bytes, at: float) -> None:
         self._fed[way] += len(data)
-        if self._tls is not None:
-            self._tls.feed(self._side(way), data, at - self._connection.opened_at)
+        if self._session is not None:
+            self._session.feed(self._sides[way], data, at - self._connection.opened_at)
         else:
             self._listen(way, data, at)
 
     def gap(self, way: int, missing: int, at: float) -> None:
         self._lost[way] += missing
-        if self._tls is not None:
-            self._tls.gap(self._side(way), missing, at - self._connection.opened_at)
+        if self._session is not None:
+            self._session.gap(self._sides[way], missing, at - self._connection.opened_at)
         else:
             self._text[way].clear()
             self._heard = [piece for piece in self._heard if piece[0] != way]
@@ -62,20 +62,17 @@ class Conversation:
             self._starts[way].clear()
 
     def finished(self, connection: Connection) -> None:
-        tls = self._tls
-        if tls is None:
+        session = self._session
+        if session is None:
             self.skip()
             return
-        transcript = tls.finish(connection, self._client or 0)
-        client = self._client or 0
+        session.finish()
+        client = self._sides.index(Side.CLIENT)
         self._room.finished(Captured(
-            connection.stream, end_of(connection, client), end_of(connection, client ^ 1), transcript, self._notes(tls), tls.keys,
+            connection.stream, end_of(connection, client), end_of(connection, client ^ 1), self._notes(), session,
         ), connection.stream)
 
     # --- before TLS ---
-
-    def _side(self, way: int) -> Side:
-        return Side.CLIENT if way == self._client else Side.SERVER
 
     def _listen(self, way: int, data: bytes, at: float) -> None:
         text = self._text[way]
@@ -109,14 +106,8 @@ class Conversation:
 
     def _begin(self, way: int, at: int, start: Start) -> None:
         connection = self._connection
-        if start in (Start.CLIENT_HELLO, Start.SSLV2_HELLO):
-            self._client = way
-        elif start is Start.SERVER_HELLO:
-            self._client = way ^ 1
-        elif connection.syn_way is not None:
-            self._client = connection.syn_way
-        else:
-            self._client = 0 if connection.ends[0][1] >= connection.ends[1][1] else 1
+        client = self._client_of(way, start)
+        self._sides = (Side.CLIENT, Side.SERVER) if client == 0 else (Side.SERVER, Side.CLIENT)
         self._start = start
         begins = [len(self._text[0]), len(self._text[1])]
         begins[way] = at
@@ -124,13 +115,24 @@ class Conversation:
         # Without the client's random every session's secrets are tried; only the right ones open anything.
         keylog = None if start in (Start.CLIENT_HELLO, Start.SSLV2_HELLO) else self._room.secrets.keylog()
         comes = start is Start.CLIENT_HELLO or (start is Start.SERVER_HELLO and connection.syn_way is not None)
-        tls = self._tls = Tls(connection, self._client, self._room, keylog, hello_comes=comes)
+        session = self._session = Session(connection, client, self._room, keylog, hello_comes=comes)
         if start is Start.RECORDS:
-            tls.gap(self._side(way), 0, at=self._heard[0][2] - connection.opened_at)
+            session.gap(self._sides[way], 0, at=self._heard[0][2] - connection.opened_at)
         heard, self._heard = self._heard, []
-        self._replay(tls, heard, begins)
+        self._replay(session, heard, begins)
         for text in self._text:
             text.clear()
+
+    def _client_of(self, way: int, start: Start) -> int:
+        """The way of the TLS client, where TLS begins so in what ``way`` sent."""
+        connection = self._connection
+        if start in (Start.CLIENT_HELLO, Start.SSLV2_HELLO):
+            return way
+        if start is Start.SERVER_HELLO:
+            return way ^ 1
+        if connection.syn_way is not None:
+            return connection.syn_way
+        return 0 if connection.ends[0][1] >= connection.ends[1][1] else 1
 
     def _other_begin(self, way: int, start: Start) -> int:
         """Where TLS begins in what the other side has sent by then: at its end, unless it was captured earlier than it was said."""
@@ -145,7 +147,7 @@ class Conversation:
             (at for at in sorted(self._starts[way]) if recognise.hello_at(text, at) is Start.SERVER_HELLO), len(text),
         )
 
-    def _replay(self, tls: Tls, heard: list[tuple[int, bytes, float]], begins: list[int]) -> None:
+    def _replay(self, session: Session, heard: list[tuple[int, bytes, float]], begins: list[int]) -> None:
         """Give the transcript what was heard so far: plaintext up to where TLS begins, then records."""
         passed, opened = [0, 0], False
         for way, data, at in heard:
@@ -153,28 +155,27 @@ class Conversation:
             passed[way] += len(data)
             seconds = at - self._connection.opened_at
             if plain:
-                tls.plain(self._side(way), data[:plain], seconds)
+                session.plain(self._sides[way], data[:plain], seconds)
             if plain < len(data):
                 if not opened:
-                    tls.phases.enter(Phase.HELLO, seconds)
+                    session.begin(seconds)
                     opened = True
-                tls.feed(self._side(way), data[plain:], seconds)
+                session.feed(self._sides[way], data[plain:], seconds)
 
     # --- at the end ---
 
-    def _notes(self, tls: Tls) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str, ...]:
         connection, notes = self._connection, []
         if self._start is Start.RECORDS:
             notes.append("the beginning of this TLS connection is not in the capture")
         elif connection.syn_way is None:
             notes.append("the capture began after TCP was open")
         for way in (0, 1):
-            side = self._side(way)
+            side = self._sides[way]
             if self._lost[way]:
                 notes.append(f"{self._lost[way]} bytes that the {side} sent are not in the capture (lost or cut packets)")
             if not self._fed[way] and not self._lost[way] and self._fed[way ^ 1]:
                 notes.append(f"nothing that the {side} sent is in the capture")
         if connection.closed_by is None:
             notes.append("the capture ends before the connection does")
-        notes.extend(tls.notes)
         return tuple(notes)

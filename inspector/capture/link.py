@@ -15,6 +15,8 @@ _V4 = Struct(">BxHHHxB").unpack_from
 IPV4, IPV6 = 0x0800, 0x86DD
 TCP, UDP = 6, 17
 IPV6_IN_IP, IPV4_IN_IP = 41, 4
+# What nearly every captured packet is needs no tables: Ethernet, then IPv4 without options (and not in fragments)
+_USUAL = b"\x08\x00\x45"
 
 # Where the IP packet begins, in a packet of this link layer; negative: there is none.
 LinkLayer = Callable[[bytes], int]
@@ -192,6 +194,9 @@ def ip_payload(link: int, data: bytes, fragments: Fragments) -> tuple[bytes, Inn
 
     IP in IP (RFC 2003, RFC 4213) is followed, other tunnels are not.
     """
+    if link == 1 and data[12:15] == _USUAL and len(data) >= 34 and data[23] in (TCP, UDP) and not (data[20] & 0x3F or data[21]):
+        total = data[16] << 8 | data[17]
+        return data, (data[23], data[26:30], data[30:34], 34, 14 + total if total else len(data))
     layer = LINK_LAYERS.get(link)
     if layer is None:
         return None

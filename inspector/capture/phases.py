@@ -10,6 +10,7 @@ from inspector.wire.events import Side
 from inspector.wire.registry import HandshakeType
 
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
+_FINISHED = int(HandshakeType.FINISHED)
 _FLIGHT = frozenset((
     HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE, HandshakeType.CLIENT_KEY_EXCHANGE,
     HandshakeType.CERTIFICATE_VERIFY,
@@ -27,35 +28,33 @@ class Phases:
         if _ORDER[phase] > _ORDER[self._transcript.phase]:
             self._transcript.append(PhaseEntered(at, phase))
 
-    def before(self, event: wire.WireEvent, *, server_left: bool) -> None:
-        """Move on because of an event that is about to be appended: a first word, a goodbye."""
+    def append(self, event: wire.WireEvent, *, server_left: bool) -> None:
+        """Append an event of the wire, in the phase to which it belongs, and move on where it ends that phase."""
         phase = self._transcript.phase
-        if event.side is Side.SERVER and phase is Phase.HELLO:
-            self.enter(Phase.SERVER_FLIGHT, event.at)
-        elif phase is Phase.VERDICT and event.side is Side.CLIENT and isinstance(event, wire.Alert) and not server_left:
-            self.enter(Phase.APPLICATION, event.at)  # the client is done listening
-
-    def after(self, event: wire.WireEvent) -> None:
-        """Move on because of an event that was appended."""
-        phase = self._next(event)
-        if phase is not None and phase is not self._transcript.phase:
-            self.enter(phase, event.at)
-
-    def _next(self, event: wire.WireEvent) -> Phase | None:
-        kind = type(event)
+        if phase is Phase.HELLO:
+            if event.side is Side.SERVER:  # its first word
+                self.enter(Phase.SERVER_FLIGHT, event.at)
+        elif phase is Phase.VERDICT and type(event) is wire.Alert and event.side is Side.CLIENT and not server_left:
+            self.enter(Phase.APPLICATION, event.at)  # a goodbye: the client is done listening
+        self._transcript.append(event)
+        if phase is Phase.APPLICATION:
+            return
+        kind, following = type(event), None
         if kind is wire.Message:
-            return self._message(event)  # type: ignore[arg-type]
-        if kind is wire.OpaqueRecord:
-            return self._opaque(event)  # type: ignore[arg-type]
-        if kind is wire.ApplicationData and len(self._finished) == 2:
-            return Phase.APPLICATION
-        return None
+            following = self._message(event)  # type: ignore[arg-type]
+        elif kind is wire.OpaqueRecord:
+            following = self._opaque(event)  # type: ignore[arg-type]
+        elif kind is wire.ApplicationData and len(self._finished) == 2:
+            following = Phase.APPLICATION
+        if following is not None:
+            self.enter(following, event.at)
 
     def _message(self, message: wire.Message) -> Phase | None:
-        if message.type == HandshakeType.FINISHED:
+        kind = message.type
+        if kind == _FINISHED:
             self._finished.add(message.side)
             return Phase.VERDICT if len(self._finished) == 2 else None
-        if message.side is Side.CLIENT and message.type in _FLIGHT:
+        if kind in _FLIGHT and message.side is Side.CLIENT:
             return Phase.CLIENT_FLIGHT
         return None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
+from inspector.capture.captured import Captured
 from inspector.capture.container import SECRETS, CaptureFile
 from inspector.capture.conversation import Conversation
 from inspector.capture.link import LINK_LAYERS, TCP, UDP, Fragments, ip_payload
 from inspector.capture.secrets import Secrets
 from inspector.capture.tcp import Connections
-from inspector.capture.tls import Captured, Overheard, Room
+from inspector.capture.tls import Overheard, Room
 
 # First bytes of UDP payloads that are TLS in another dress: DTLS records (RFC 9147, 4), QUIC long headers (RFC 9000, 17.2)
 _DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\x01\x00")

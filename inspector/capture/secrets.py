@@ -23,6 +23,9 @@ class Secrets:
     def __len__(self) -> int:
         return len(self._lines)
 
+    def __contains__(self, client_random: object) -> bool:
+        return client_random in self._lines
+
     def add(self, lines: Iterable[bytes]) -> set[bytes]:
         """Take in lines; what is no secret is passed over. Returns the client randoms that something new is known of."""
         new: set[bytes] = set()

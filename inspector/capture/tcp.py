@@ -129,11 +129,17 @@ class Connections:
         connection, way = found
         if at > connection.last_at:
             connection.last_at = at
-        _note_numbers(connection, way, flags, seq, ack, at)
+        peer = connection.directions[way ^ 1]
+        if flags & (SYN | RST) or peer.next is None or connection.directions[way].next is None:
+            _note_numbers(connection, way, flags, seq, ack, at)
+        elif flags & ACK:
+            position = peer.position + ((ack - peer.next + _HALF) & _MASK) - _HALF
+            if peer.acked < position < peer.position + MAX_DISTANCE:
+                peer.acked = position
         size = end - start - header
         if (size > 0 and not flags & SYN) or flags & (FIN | RST):
             self._deliver(connection, way, flags, seq, size, data[start + header:end], at)
-        elif connection.directions[way ^ 1].waiting:
+        elif peer.waiting:
             _try_hole(connection, way ^ 1, at)
         lingering = self._lingering
         if lingering and (len(lingering) > MAX_LINGERING or at - lingering[0].last_at > LINGER_SECONDS):
@@ -142,7 +148,11 @@ class Connections:
     def _deliver(self, connection: Connection, way: int, flags: int, seq: int, size: int, payload: bytes, at: float) -> None:
         listener, direction = connection.listener, connection.directions[way]
         if listener is not None and listener.wants and not flags & RST:
-            if size > 0:
+            if seq == direction.next and 0 < size == len(payload) and not direction.waiting:  # as a rule
+                direction.next = (seq + size) & _MASK
+                direction.position += size
+                listener.data(way, payload, at)
+            elif size > 0:
                 _receive(connection, way, seq, size, payload, at)
             if connection.directions[way ^ 1].waiting:
                 _try_hole(connection, way ^ 1, at)

@@ -1,6 +1,6 @@
-"""The part of a connection that is TLS: bytes and secrets to the decoder, what it reports to a transcript like that of a live run.
+"""The part of a connection that is TLS, decoded: bytes and secrets go to the decoder, what it reports to a transcript.
 
-Event times are seconds since the connection's first packet, which is ``Transcript.started``.
+Like that of a live run: event times are seconds since the first packet, which is ``Transcript.started``.
 """
 
 from __future__ import annotations
@@ -42,15 +42,10 @@ class Overheard(Protocol):
     def end(self) -> None: ...
 
 
-class Captured(NamedTuple):
-    """One TLS connection of a capture. ``client`` and ``server`` are the TLS roles, as (address, port)."""
+class Waiting(Protocol):
+    """A session that secrets further on in the capture may open."""
 
-    stream: int
-    client: tuple[str, int]
-    server: tuple[str, int]
-    transcript: Transcript
-    notes: tuple[str, ...]
-    keys: bool  # secrets of this very session were at hand
+    def add_secrets(self, lines: list[bytes]) -> None: ...
 
 
 class Room(NamedTuple):
@@ -58,9 +53,21 @@ class Room(NamedTuple):
 
     secrets: Secrets
     keys_may_come: bool  # the container may hold secrets further on
-    waiting: dict[bytes, list[Tls]]  # by client random
+    waiting: dict[bytes, list[Waiting]]  # by client random
     overhear: Callable[[Transcript, int], Overheard | None]
-    finished: Callable[[Captured | None, int], None]
+    finished: Callable[[Any, int], None]  # takes a ``captured.Captured``, None for what is no TLS, and the stream
+
+    def expect(self, random: bytes, session: Waiting) -> None:
+        """``session`` is to be told where the capture brings secrets of this client random later on."""
+        if self.keys_may_come:
+            self.waiting.setdefault(random, []).append(session)
+
+    def expect_no_more(self, random: bytes, session: Waiting) -> None:
+        waiting = self.waiting.get(random, [])
+        if session in waiting:
+            waiting.remove(session)
+        if not waiting:
+            self.waiting.pop(random, None)
 
 
 @lru_cache(maxsize=4096)
@@ -75,13 +82,20 @@ def end_of(connection: Connection, way: int) -> tuple[str, int]:
 
 
 class Tls:
-    """The part of a conversation that is TLS: decoder, transcript, keys."""
+    """The part of a conversation that is TLS: decoder, transcript, keys.
 
-    def __init__(self, connection: Connection, client: int, room: Room, keylog: KeyLog | None, *, hello_comes: bool) -> None:
+    ``hello_comes``: the server is not decoded before a ClientHello was. ``over``: the connection is, so no secrets are looked up
+    that its judgement did not know.
+    """
+
+    def __init__(
+        self, connection: Connection, client: int, room: Room, keylog: KeyLog | None, *, hello_comes: bool, over: bool = False,
+    ) -> None:
         self.transcript = Transcript(None, started=connection.opened_at)
-        self.phases = Phases(self.transcript)
-        self.notes: list[str] = []
+        self._phases = Phases(self.transcript)
         self.keys = False
+        self._over = over
+        self._left: int | None = None  # the way that had closed the connection when the bytes at hand came
         # Where all secrets are known before and the capture brings no more, nothing waits for them.
         self._decoder = Decoder(keylog=keylog, wait=room.keys_may_come or len(room.secrets) > 0)
         # Bytes of the server that were captured before the ClientHello was whole: the decoder wants them in the order of the wire.
@@ -89,7 +103,7 @@ class Tls:
         self._early_size = 0
         self._room = room
         self._connection = connection
-        self._server_way = client ^ 1
+        self._client, self._server_way = client, client ^ 1
         self._port = connection.ends[client ^ 1][1]
         self._randoms: list[bytes] = []
         self._held = 0
@@ -104,11 +118,18 @@ class Tls:
             self.transcript.append(ev.Connected(connection.round_trip, host, port, local, local_port, connection.round_trip))
 
     def plain(self, side: Side, data: bytes, at: float) -> None:
-        self.phases.enter(Phase.PRELUDE, at)
+        self._phases.enter(Phase.PRELUDE, at)
         self.transcript.append(ev.Plain(at, side, data))
 
-    def feed(self, side: Side, data: bytes, at: float) -> None:
-        self._last = max(self._last, at)
+    def begin(self, at: float) -> None:
+        """TLS begins: what is fed from here on are records."""
+        self._phases.enter(Phase.HELLO, at)
+
+    def feed(self, side: Side, data: bytes, at: float, left: int | None) -> None:
+        """Bytes that one side sent; ``left`` is the way that had closed the connection by then."""
+        if at > self._last:
+            self._last = at
+        self._left = left
         if self._early is not None and side is Side.SERVER:
             self._early.append((data, at))
             self._early_size += len(data)
@@ -125,7 +146,7 @@ class Tls:
         """The ClientHello was read, or will not come: decode what the server said meanwhile."""
         early, self._early = self._early, None
         for data, at in early or ():
-            self.feed(Side.SERVER, data, at)
+            self.feed(Side.SERVER, data, at, self._left)
 
     def gap(self, side: Side, missing: int, at: float) -> None:
         self._no_longer_early()
@@ -139,8 +160,10 @@ class Tls:
             self._decoder.add_secret(line)
         self._take()
 
-    def finish(self, connection: Connection, client: int) -> Transcript:
+    def finish(self) -> None:
         """Nothing more comes."""
+        connection = self._connection
+        self._left = connection.closed_by
         self._no_longer_early()
         at = max(self._last, connection.closed_at - connection.opened_at if connection.closed_by is not None else 0.0)
         for side in (Side.CLIENT, Side.SERVER):
@@ -148,23 +171,18 @@ class Tls:
         self._decoder.flush()
         self._take()
         for random in self._randoms:
-            waiting = self._room.waiting.get(random, [])
-            if self in waiting:
-                waiting.remove(self)
-            if not waiting:
-                self._room.waiting.pop(random, None)
+            self._room.expect_no_more(random, self)
         self._end_rows()
         if self._overheard is not None and self._listening:
             if connection.closed_by is not None:
                 self._overheard.end()
             self._answer(self._last)
         if connection.closed_by is not None:
-            by = "client" if connection.closed_by == client else "server"
+            by = "client" if connection.closed_by == self._client else "server"
             self.transcript.append(ev.Ended(
                 connection.closed_at - connection.opened_at, by, connection.closed_how, self.transcript.phase,
             ))
-            self.phases.enter(Phase.CLOSED, at)
-        return self.transcript
+            self._phases.enter(Phase.CLOSED, at)
 
     def _take(self) -> None:
         """Move what the decoder reports to the transcript; give up on records whose secrets will not come."""
@@ -183,11 +201,13 @@ class Tls:
                 self._event(event)
 
     def _event(self, event: wire.WireEvent) -> None:
-        if type(event) is wire.Message:
+        if isinstance(event, wire.Message):
             if event.type == _CLIENT_HELLO:
                 self._client_hello(event)
-        elif type(event) is wire.ApplicationData or (type(event) is wire.OpaqueRecord and not event.handshake and not event.alert):
-            if self._listening and type(event) is wire.ApplicationData:
+        elif isinstance(event, wire.ApplicationData) or (
+            isinstance(event, wire.OpaqueRecord) and not (event.handshake or event.alert)
+        ):
+            if self._listening and isinstance(event, wire.ApplicationData):
                 self._application(event)
             self._records += 1
             if self._records > RECORDS_KEPT:
@@ -195,9 +215,7 @@ class Tls:
                 return
         if self._rows:
             self._end_rows()
-        self.phases.before(event, server_left=self._connection.closed_by == self._server_way)
-        self.transcript.append(event)
-        self.phases.after(event)
+        self._phases.append(event, server_left=self._left == self._server_way)
 
     def _client_hello(self, message: wire.Message) -> None:
         """Look up the secrets of this session."""
@@ -205,13 +223,14 @@ class Tls:
         if len(random) < 32 or random in self._randoms:
             return
         self._randoms.append(random)
+        if self._over:
+            return
         lines = self._room.secrets.lines(random)
         if lines:
             self.keys = True
             for line in lines:
                 self._decoder.add_secret(line)
-        if self._room.keys_may_come:
-            self._room.waiting.setdefault(random, []).append(self)
+        self._room.expect(random, self)
 
     def _application(self, event: wire.ApplicationData) -> None:
         """Follow what was opened up to the first answer; from there on the decoder need keep nothing."""

@@ -11,8 +11,8 @@ import msgspec
 from inspector.analysis import encrypted, flights, hostname
 from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.app.overheard import FirstAnswer
+from inspector.capture.captured import Captured
 from inspector.capture.reader import Reader
-from inspector.capture.tls import Captured
 from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build
@@ -30,6 +30,7 @@ from inspector.wire.registry import AlertDescription, AlertLevel
 # Rows and lines that wait for an earlier connection are kept on disk beyond this size.
 SPOOL = 8 << 20
 MAX_VERIFIED = 4096
+MAX_JUDGEMENTS = 4096
 
 
 class Options(NamedTuple):
@@ -60,8 +61,8 @@ class Connection(NamedTuple):
     """One TLS connection of the capture, judged. Its report is made when it is asked for."""
 
     captured: Captured
-    auth: ClientAuth | None
     row: Row
+    auth: ClientAuth | None = None  # None as well where its outline told enough
 
 
 class Reading:
@@ -73,6 +74,7 @@ class Reading:
             file, name, keylog=options.keylog, stream=options.stream, port=options.port, overhear=_first_answer,
         )
         self._verifier = Verifier(options.trust) if options.trust is not None else None
+        self._judgements = Judgements()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -90,11 +92,12 @@ class Reading:
     def connections(self) -> Iterator[tuple[int, Connection | None]]:
         """``(stream, Connection)`` as they end; None for TCP connections without TLS, so that nobody waits for them."""
         for stream, captured in self._reader:
-            yield stream, _judged(captured) if captured is not None else None
+            yield stream, self._judgements.of(captured) if captured is not None else None
 
     def report(self, connection: Connection) -> Report:
         """The report on one connection: the same as of a live run, with what only a capture has."""
         captured, transcript = connection.captured, connection.captured.transcript
+        auth = connection.auth or _auth(transcript)
         if self._verifier is not None:
             self._verifier.verify(transcript)
         network = _network(transcript)
@@ -102,11 +105,11 @@ class Reading:
         if not spoke_tls(transcript):
             error = report_error(_text(captured.server), network, transcript) or msgspec.UNSET
         report = build.build_report(
-            "read", transcript, error=error, judged=connection.auth, credential=self._credential(connection.auth),
+            "read", transcript, error=error, judged=auth, credential=self._credential(auth),
             capture=CapturePart(
                 stream=captured.stream, client=_peer(captured.client), server=_peer(captured.server), notes=captured.notes,
             ),
-            diagnosis=self._diagnosis(connection),
+            diagnosis=self._diagnosis(transcript) if auth is not None else msgspec.UNSET,
         )
         return self._completed(report, transcript, network)
 
@@ -115,12 +118,12 @@ class Reading:
         sent = auth.sent_chain if auth is not None else ()
         return self._options.credential or (Credential("the capture", sent, None) if sent else None)
 
-    def _diagnosis(self, connection: Connection) -> Any:
-        if not self._options.diagnose or connection.auth is None:
+    def _diagnosis(self, transcript: Transcript) -> Any:
+        if not self._options.diagnose:
             return msgspec.UNSET
         from inspector.session import diagnose
 
-        return diagnose.from_transcript(connection.captured.transcript, self._options.credential)
+        return diagnose.from_transcript(transcript, self._options.credential)
 
     def _completed(self, report: Report, transcript: Transcript, network: NetworkPart) -> Report:
         """With the network as the capture shows it, and the verification's time and trust."""
@@ -150,13 +153,36 @@ def _first_answer(transcript: Transcript, port: int) -> FirstAnswer:
 # --- judging ---
 
 
-def _judged(captured: Captured) -> Connection:
+class Judgements:
+    """Judges connections; of those of the same outline the first alone is decoded for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Row] = {}
+
+    def of(self, captured: Captured) -> Connection:
+        """The connection with its row."""
+        outline = captured.outline
+        if outline is None:
+            return decode(captured)
+        known = self._known.get(outline.key)
+        if known is not None:
+            return Connection(captured, Row(
+                captured.stream, _text(captured.client), _text(captured.server), outline.server_name or "", *known[4:],
+            ))
+        connection = decode(captured)
+        if len(self._known) < MAX_JUDGEMENTS:
+            self._known[outline.key] = connection.row
+        return connection
+
+
+def decode(captured: Captured) -> Connection:
+    """Decode a connection and judge it."""
     transcript = captured.transcript
-    auth = judge(transcript) if spoke_tls(transcript) else None
+    auth = _auth(transcript)
     code = _code(auth, transcript)
     hello = next((m.value for m in transcript.messages(side=Side.CLIENT) if isinstance(m.value, ClientHello)), None)
     answer = next((m.value for m in transcript.messages(side=Side.SERVER) if isinstance(m.value, ServerHello)), None)
-    return Connection(captured, auth, Row(
+    return Connection(captured, auth=auth, row=Row(
         stream=captured.stream,
         client=_text(captured.client),
         server=_text(captured.server),
@@ -166,6 +192,10 @@ def _judged(captured: Captured) -> Connection:
         alert=_alert(transcript),
         code=code,
     ))
+
+
+def _auth(transcript: Transcript) -> ClientAuth | None:
+    return judge(transcript) if spoke_tls(transcript) else None
 
 
 def _code(auth: ClientAuth | None, transcript: Transcript) -> ExitCode:

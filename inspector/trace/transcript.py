@@ -10,6 +10,7 @@ from inspector.wire import events as wire
 from inspector.wire.events import Side
 
 E = TypeVar("E")
+_NONE: list[Any] = []
 
 
 class Transcript:
@@ -21,49 +22,47 @@ class Transcript:
     def __init__(self, plan: Any = None, *, started: float = 0.0) -> None:
         self.plan = plan
         self.started = started
+        self.phase = Phase.RESOLVE  # the one that was entered last
         self._events: list[ev.Event] = []
-        # phase in which each event was appended, by index: alerts need it
-        self._phases: list[Phase] = []
-        self._phase = Phase.RESOLVE
-        # the same events by their type: judgements ask for them again and again
+        # the same events by their type, so far as somebody asked: judgements ask for them again and again
         self._by_kind: dict[type, list[Any]] = {}
-        self._tuple: tuple[ev.Event, ...] | None = None
-        self._listed: tuple[ev.Event, ...] | None = None
+        self._sorted = 0
+        self._tuple: tuple[ev.Event, ...] = ()
+        self._listed: tuple[int, tuple[ev.Event, ...]] = (0, ())
 
     def append(self, event: ev.Event) -> None:
-        kind = type(event)
-        if kind is ev.PhaseEntered:
-            self._phase = event.phase  # type: ignore[union-attr]
+        if type(event) is ev.PhaseEntered:
+            self.phase = event.phase
         self._events.append(event)
-        self._phases.append(self._phase)
-        known = self._by_kind.get(kind)
-        if known is None:
-            self._by_kind[kind] = [event]
-        else:
-            known.append(event)
-        self._tuple = self._listed = None
 
     @property
     def events(self) -> tuple[ev.Event, ...]:
-        if self._tuple is None:
+        if len(self._tuple) != len(self._events):
             self._tuple = tuple(self._events)
         return self._tuple
 
-    @property
-    def phase(self) -> Phase:
-        """The phase that was entered last."""
-        return self._phase
+    def _of_kind(self, kind: type) -> list[Any]:
+        if self._sorted < len(self._events):
+            by_kind = self._by_kind
+            for event in self._events[self._sorted:]:
+                known = by_kind.get(type(event))
+                if known is None:
+                    by_kind[type(event)] = [event]
+                else:
+                    known.append(event)
+            self._sorted = len(self._events)
+        return self._by_kind.get(kind, _NONE)
 
     def all(self, kind: type[E]) -> list[E]:
         """All events of one type, in order."""
-        return list(self._by_kind.get(kind, ()))
+        return list(self._of_kind(kind))
 
     def first(self, kind: type[E]) -> E | None:
-        found = self._by_kind.get(kind)
+        found = self._of_kind(kind)
         return found[0] if found else None
 
     def last(self, kind: type[E]) -> E | None:
-        found = self._by_kind.get(kind)
+        found = self._of_kind(kind)
         return found[-1] if found else None
 
     @property
@@ -71,17 +70,20 @@ class Transcript:
         """What a report lists as handshake messages, in order: messages, ChangeCipherSpec, handshake records that could not be
         opened. An event's position here is its ``index`` in ``handshake.messages``, which evidence refers to.
         """
-        if self._listed is None:
-            self._listed = tuple(
+        if self._listed[0] != len(self._events):
+            self._listed = len(self._events), tuple(
                 event for event in self._events
                 if isinstance(event, (wire.Message, wire.ChangeCipherSpec))
                 or (isinstance(event, wire.OpaqueRecord) and event.handshake)
             )
-        return self._listed
+        return self._listed[1]
 
     def phase_of(self, event: ev.Event) -> Phase:
         """The phase in which this very event was appended."""
-        for seen, phase in zip(self._events, self._phases, strict=True):
+        phase = Phase.RESOLVE
+        for seen in self._events:
+            if type(seen) is ev.PhaseEntered:
+                phase = seen.phase
             if seen is event:
                 return phase
         raise ValueError("the event is not of this transcript")
@@ -89,6 +91,6 @@ class Transcript:
     def messages(self, type_: int | None = None, side: Side | None = None) -> list[wire.Message]:
         """Handshake messages, all or of one type or side, in wire order."""
         return [
-            m for m in self._by_kind.get(wire.Message, ())
+            m for m in self._of_kind(wire.Message)
             if (type_ is None or m.type == type_) and (side is None or m.side is side)
         ]

@@ -43,7 +43,8 @@ MAX_WAITING = 16 << 20
 SKIPPED_FROM = 4096  # with ``skip_data``: shorter records may be tickets, key updates or alerts
 
 _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
-_SERVER_HELLO = 2
+_SERVER_HELLO, _FINISHED = 2, 20
+_TYPES = tuple(map(HandshakeType, range(256)))
 # one record with the time and side it came from, or an event that has its place among them
 _Queued = tuple["_Half", float, "Record | WireEvent"]
 
@@ -88,7 +89,21 @@ class Decoder:
     def feed(self, side: Side, data: bytes, at: float) -> None:
         """``side`` sent these bytes at ``at`` seconds."""
         half = self._halves[side]
-        self._enqueue(half, at, half.splitter.feed(data, at))
+        items = half.splitter.feed(data, at)
+        if self._queue:
+            self._enqueue(half, at, items)
+            return
+        done = 0
+        try:
+            for item in items:  # nothing waits: straight through, without the queue
+                if not half.stopped:
+                    if type(item) is Record:
+                        self._record(half, at, item, wait=self._wait)
+                    else:
+                        self._other(half, item)  # type: ignore[arg-type]
+                done += 1
+        except SecretsMissing:
+            self._enqueue(half, at, items[done:])
 
     def gap(self, side: Side, missing: int, at: float) -> None:
         """``missing`` bytes of this side were not captured. Before the first byte: the capture begins inside a connection."""
@@ -190,16 +205,19 @@ class Decoder:
     # -- records
 
     def _record(self, half: _Half, at: float, record: Record, *, wait: bool) -> None:
-        lock = self._negotiation.locks[half.side]
-        if record.type == _DATA and (lock is None or isinstance(lock, LockUnknown)):
+        lock, kind = self._negotiation.locks[half.side], record.type
+        if kind == _DATA and (lock is None or isinstance(lock, LockUnknown)):
             lock = self._negotiation.protected_record(half.side)
         if lock is None or _is_plain(lock, record):
-            if record.type == _DATA and half.gapped:
+            if kind == _HANDSHAKE and record.payload:
+                half.empty_records = 0
+                self._handshake(half, at, record, record.payload, None)
+            elif kind == _DATA and half.gapped:
                 self._opaque(half, at, record, lock)
             else:
-                self._content(half, at, record, record.type, record.payload, None)
+                self._content(half, at, record, kind, record.payload, None)
             return
-        if self._skips(lock, record):
+        if self.skip_data and self._skips(lock, record):
             lock.lose(1, record)
             self._events.append(ApplicationData(half.side, at, max(len(record.payload) - 17, 0), None))
             return
@@ -210,7 +228,7 @@ class Decoder:
             self._content(half, at, record, opened.type, opened.content, lock)
 
     def _skips(self, lock: Lock, record: Record) -> bool:
-        return self.skip_data and record.type == _DATA and len(record.payload) >= SKIPPED_FROM and lock.proven
+        return record.type == _DATA and len(record.payload) >= SKIPPED_FROM and lock.proven
 
     def _opaque(self, half: _Half, at: float, record: Record, lock: Lock | None) -> None:
         size = len(record.payload)
@@ -311,13 +329,13 @@ class Decoder:
                 value = m.parse(kind, body, context)
         except MalformedMessage as exc:
             value = exc.with_traceback(None)
-        type_ = HandshakeType(kind)
+        type_ = _TYPES[kind]
         if kind == _SERVER_HELLO and isinstance(value, m.ServerHello) and value.is_retry:
             type_ = HandshakeType.HELLO_RETRY_REQUEST
         late = half.finished and ((lock is not None and lock.tls13) or self._halves[half.side.other].finished)
         self._events.append(Message(half.side, at, type_, body, value, lock is not None, late))
         self._negotiation.message(half.side, kind, value)
-        if kind == HandshakeType.FINISHED:
+        if kind == _FINISHED:
             half.finished = True
 
 

@@ -27,6 +27,7 @@ class Negotiation:
         self.etm = False
         self.retried = False
         self.locks: dict[Side, Lock | None] = {Side.CLIENT: None, Side.SERVER: None}
+        self._context: m.Context | None = None  # once a ServerHello said it
 
     @property
     def tls13(self) -> bool:
@@ -34,11 +35,9 @@ class Negotiation:
 
     def context(self, record_version: int, lock: Lock | None) -> m.Context:
         """What parsing the next message needs; without a ServerHello, what the record lets one suppose."""
-        version = self.version
-        if version is None:
-            version = 0x0304 if lock is not None and lock.tls13 else record_version
-        kind = suite_parts(self.suite).key_exchange if self.suite is not None else ""
-        return m.Context(version, kind)
+        if self._context is not None:
+            return self._context
+        return m.Context(0x0304 if lock is not None and lock.tls13 else record_version)
 
     def client_hello(self, hello: m.ClientHello) -> None:
         self.client_random = hello.random
@@ -47,6 +46,7 @@ class Negotiation:
 
     def server_hello(self, hello: m.ServerHello) -> None:
         self.version, self.suite = hello.version, hello.cipher_suite
+        self._context = m.Context(self.version, suite_parts(self.suite).key_exchange)
         if hello.is_retry:
             self.retried = True
             self.locks[Side.CLIENT] = None  # early data is rejected, the second ClientHello is plain

@@ -37,6 +37,8 @@ class Splitter:
         if self._stopped:
             return []
         self._at = at
+        if not (self._buffer or self._skip or self._searching or self._suspect):
+            return self._cut(data)
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
@@ -56,6 +58,25 @@ class Splitter:
         del self._buffer[:boundary]
         self._searching, self._searched = False, 0
         return True
+
+    def _cut(self, data: bytes) -> list[Record | WireEvent]:
+        """Records out of bytes that begin with one: the way of nearly all of them. What is unusual is left to ``_split``."""
+        out: list[Record | WireEvent] = []
+        start, have = 0, len(data)
+        while have - start >= HEADER and 20 <= data[start] <= 24 and data[start + 1] == 3:
+            stop = start + HEADER + (data[start + 3] << 8 | data[start + 4])
+            if stop > have:
+                break
+            header = data[start : start + HEADER]
+            if stop - start > HEADER + MAX_RECORD:
+                break
+            out.append(Record(data[start], 0x0300 | data[start + 2], header, data[start + HEADER : stop]))
+            self._records += 1
+            start = stop
+        if start < have:
+            self._buffer += data[start:] if start else data
+            out += self._split()
+        return out
 
     def _split(self) -> list[Record | WireEvent]:
         out: list[Record | WireEvent] = []

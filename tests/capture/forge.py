@@ -7,10 +7,10 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from inspector.capture.captured import Captured
 from inspector.capture.container import SECRETS, CaptureFile
 from inspector.capture.link import Fragments, ip_payload
 from inspector.capture.reader import Reader
-from inspector.capture.tls import Captured
 from tests.capture import known
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16

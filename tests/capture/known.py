@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from inspector.capture.captured import Captured
 from inspector.capture.reader import Reader
-from inspector.capture.tls import Captured
 from inspector.wire.events import Alert, ChangeCipherSpec, Message, OpaqueRecord, Side
 from inspector.wire.registry import HandshakeType
 

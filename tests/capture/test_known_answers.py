@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from inspector.app.overheard import FirstAnswer
+from inspector.capture.captured import Captured
 from inspector.capture.reader import Reader
-from inspector.capture.tls import Captured
 from inspector.trace import events as ev
 from inspector.wire.events import ApplicationData, Gap, Message, NotTls, OpaqueRecord, Side
 from inspector.wire.messages import CertificateRequest, ClientHello, certificate_of

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from inspector.capture import tcp
-from inspector.capture.tls import Captured
+from inspector.capture.captured import Captured
 from inspector.trace import events as ev
 from inspector.wire.events import ApplicationData, Gap, Message, NotTls, OpaqueRecord, Side
 from tests.capture import forge, known

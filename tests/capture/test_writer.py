@@ -6,8 +6,8 @@ import io
 
 import pytest
 
+from inspector.capture.captured import Captured
 from inspector.capture.container import SECRETS, CaptureFile
-from inspector.capture.tls import Captured
 from inspector.capture.writer import PcapngWriter, checksum
 from inspector.errors import InputError
 from inspector.trace import events as ev

@@ -1,0 +1,214 @@
+"""The outline of an unread connection: what of its records can bear on a judgement, and nothing else.
+
+A capture of a busy server holds the same handshake thousands of times, with other random numbers. Where nothing can be decrypted,
+what is to be said of it rests on few things: which messages were sent in which order, whether certificates were among them, how
+long encrypted records are up to a certificate's size, which alerts came, and who left first. Connections whose outlines are equal
+are judged alike; so one of them is decoded in full, and the others need not be.
+
+An outline is only drawn where everything is in the usual form. Anything else gives None, and the connection is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from inspector.errors import MalformedMessage
+from inspector.wire import messages as m
+from inspector.wire.events import Side
+from inspector.wire.extensions import Extension, Place, parse_value
+from inspector.wire.records import HEADER, MAX_RECORD
+from inspector.wire.registry import ExtensionType, ProtocolVersion
+
+# side, bytes, seconds since the connection's first packet, the way that had closed by then
+Chunk = tuple[Side, bytes, float, int | None]
+
+_CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
+_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST = 1, 2, 11, 13
+# Messages of which it only matters that they were sent: ticket, key exchange, done, verify, status
+_BY_TYPE = frozenset((4, 12, 14, 15, 16, 20, 22))
+_SNI, _EARLY_DATA, _VERSIONS = int(ExtensionType.SERVER_NAME), int(ExtensionType.EARLY_DATA), int(ExtensionType.SUPPORTED_VERSIONS)
+# From this length on an encrypted record says no more than that it is long (``analysis.encrypted``: smaller ones are measured).
+LONG = 512
+# So many records of one kind in a row say as much as more of them.
+ROW = 4
+
+
+class Outline(NamedTuple):
+    """``key`` is equal where connections are to be judged alike. ``server_name`` is the SNI, which is each connection's own."""
+
+    key: tuple[object, ...]
+    server_name: str | None
+
+
+class _Unusual(Exception):
+    """Not the usual form: decode it."""
+
+
+class _Half:
+    """One side: bytes that are no whole record yet, handshake bytes that are no whole message yet."""
+
+    __slots__ = ("joined", "protected", "rest")
+
+    def __init__(self) -> None:
+        self.rest = b""
+        self.joined = b""
+        self.protected = False  # up to TLS 1.2: after its ChangeCipherSpec
+
+
+class _Drawing:
+    """An outline while it is drawn."""
+
+    def __init__(self, closed_at: float | None) -> None:
+        self._closed_at = closed_at
+        self._client, self._server = _Half(), _Half()
+        self._version: int | None = None
+        self._tls13 = False
+        self.server_name: str | None = None
+        self._hello_seen = False
+        self.key: list[object] = []
+        self._row: tuple[Side, int, int | None] | None = None
+        self._row_length = 0
+
+    def chunk(self, side: Side, data: bytes, at: float, left: int | None) -> None:
+        """Bytes that one side sent, in the order of the capture."""
+        half = self._client if side is Side.CLIENT else self._server
+        if half.rest:
+            data = half.rest + data
+        pos, have = 0, len(data)
+        while have - pos >= HEADER:
+            kind, size = data[pos], data[pos + 3] << 8 | data[pos + 4]
+            if not _CCS <= kind <= _DATA or data[pos + 1] != 3 or not 0 < size <= MAX_RECORD:
+                raise _Unusual
+            stop = pos + HEADER + size
+            if stop > have:
+                break
+            if kind == _DATA:
+                self._data(side, half, size, left)
+            else:
+                self._row = None
+                self._other(side, half, kind, data[pos + HEADER:stop], at, left)
+            pos = stop
+        half.rest = data[pos:]
+        if half is self._server and not self._hello_seen:
+            raise _Unusual
+
+    def end(self) -> None:
+        for half in (self._client, self._server):
+            if half.rest or half.joined:
+                raise _Unusual
+
+    def _data(self, side: Side, half: _Half, size: int, left: int | None) -> None:
+        if self._tls13:
+            size = min(size, LONG)
+        elif half.protected:
+            size = 1
+        else:
+            raise _Unusual
+        row = (side, size, left)
+        if row != self._row:
+            self._row, self._row_length = row, 0
+        self._row_length += 1
+        if self._row_length <= ROW:
+            self.key.append(row)
+
+    def _other(self, side: Side, half: _Half, kind: int, content: bytes, at: float, left: int | None) -> None:
+        if half.protected:
+            self.key.append((side, kind, left, self._closed_at is None or at <= self._closed_at))
+        elif kind == _HANDSHAKE:
+            self._handshake(side, half, content, left)
+        elif kind == _ALERT:
+            if len(content) != 2:
+                raise _Unusual
+            self.key.append((side, content, left, self._closed_at is None or at <= self._closed_at))
+        else:
+            if self._version is None or half.joined:
+                raise _Unusual
+            self.key.append((side, kind))
+            half.protected = not self._tls13
+
+    def _handshake(self, side: Side, half: _Half, content: bytes, left: int | None) -> None:
+        joined = half.joined + content if half.joined else content
+        while len(joined) >= 4:
+            stop = 4 + (joined[1] << 16 | joined[2] << 8 | joined[3])
+            if stop > len(joined):
+                break
+            kind, body = joined[0], joined[4:stop]
+            joined = joined[stop:]
+            if kind in _BY_TYPE:
+                self.key.append((side, -kind, left))
+            else:
+                self.key.append((side, -kind, left, self._told_by(side, kind, body)))
+        half.joined = joined
+
+    def _told_by(self, side: Side, kind: int, body: bytes) -> object:
+        """What a message's contents tell beside its type."""
+        if kind == _CLIENT_HELLO and side is Side.CLIENT:
+            return self._client_hello(body)
+        if kind == _SERVER_HELLO and side is Side.SERVER:
+            return self._server_hello(body)
+        if self._version is None or kind not in (_CERTIFICATE, _CERTIFICATE_REQUEST) or len(body) > m.REMEMBERED_BYTES:
+            raise _Unusual
+        message = m.parse_again(kind, body, m.Context(self._version))
+        return bool(message.entries) if kind == _CERTIFICATE else None
+
+    def _client_hello(self, body: bytes) -> object:
+        types = []
+        for kind, start, stop in _extensions(body, 34):
+            types.append(kind)
+            if kind == _EARLY_DATA:
+                raise _Unusual
+            if kind == _SNI and not self._hello_seen:
+                names = parse_value(ExtensionType.SERVER_NAME, body[start:stop], Place.CLIENT_HELLO)
+                hello = m.ClientHello(*_NOTHING, (Extension(ExtensionType.SERVER_NAME, b"", names),))
+                self.server_name = hello.server_name
+        self._hello_seen = True
+        return body[:2], tuple(types)
+
+    def _server_hello(self, body: bytes) -> object:
+        hello = m.parse(_SERVER_HELLO, body)
+        self._version = int(hello.version)
+        self._tls13 = m.is_tls13(self._version)
+        return (
+            self._version, hello.cipher_suite, hello.is_retry, tuple(extension.type for extension in hello.extensions),
+            hello.legacy_version,
+        )
+
+
+_NOTHING = (ProtocolVersion(0), b"", b"", (), ())
+
+
+def _extensions(body: bytes, pos: int) -> Iterable[tuple[int, int, int]]:
+    """Type, beginning and end of the extensions of a ClientHello's body, whose session id is at ``pos``."""
+    try:
+        pos += 1 + body[pos]
+        suites = body[pos] << 8 | body[pos + 1]
+        pos += 2 + suites
+        pos += 1 + body[pos]
+        if pos == len(body):
+            return
+        end = pos + 2 + (body[pos] << 8 | body[pos + 1])
+        pos += 2
+        if suites % 2 or end != len(body):
+            raise _Unusual
+        while pos < end:
+            start = pos + 4
+            stop = start + (body[pos + 2] << 8 | body[pos + 3])
+            if stop > end:
+                raise _Unusual
+            yield body[pos] << 8 | body[pos + 1], start, stop
+            pos = stop
+    except IndexError:
+        raise _Unusual from None
+
+
+def draw(chunks: Iterable[Chunk], *, closed_by: int | None, closed_how: str, closed_at: float | None) -> Outline | None:
+    """The outline of a connection of which this was heard, from the first byte of its ClientHello on; None: decode it."""
+    drawing = _Drawing(closed_at)
+    try:
+        for side, data, at, left in chunks:
+            drawing.chunk(side, data, at, left)
+        drawing.end()
+    except (_Unusual, MalformedMessage):
+        return None
+    return Outline((closed_by, closed_how, *drawing.key), drawing.server_name)
