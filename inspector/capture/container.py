@@ -13,7 +13,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from inspector.errors import InputError
 
@@ -59,10 +59,16 @@ OTHER_FORMATS: tuple[tuple[bytes, str], ...] = (
 )
 
 
+class Readable(Protocol):
+    """A binary file, of which only this is needed."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
 class _Stream:
     """Bytes of a file in order, opened where it is gzip. ``peek`` and ``take`` give fewer bytes only at the end of the file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self._inflate: zlib._Decompress | None = None
         self._over = False
@@ -148,7 +154,7 @@ class Interface(NamedTuple):
 class CaptureFile:
     """A capture, read once from its beginning to its end: iterate over it. Raises InputError for what is no capture."""
 
-    def __init__(self, file: BinaryIO, name: str = "the file") -> None:
+    def __init__(self, file: Readable, name: str = "the file") -> None:
         self._stream = _Stream(file)
         self.notes: list[str] = []
         self.packets = 0

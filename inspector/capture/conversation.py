@@ -75,6 +75,10 @@ class Conversation:
     # --- before TLS ---
 
     def _listen(self, way: int, data: bytes, at: float) -> None:
+        if not self._heard and recognise.hello_at(data, 0) is Start.CLIENT_HELLO:  # as a rule, with the first bytes
+            self._heard.append((way, data, at))
+            self._begin(way, 0, Start.CLIENT_HELLO)
+            return
         text = self._text[way]
         self._starts[way].add(len(text))
         text += data

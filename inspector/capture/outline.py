@@ -87,7 +87,10 @@ class _Drawing:
                 self._data(side, half, size, left)
             else:
                 self._row = None
-                self._other(side, half, kind, data[pos + HEADER:stop], at, left)
+                if kind == _HANDSHAKE and not half.protected:
+                    self._handshake(side, half, data[pos + HEADER:stop], left)
+                else:
+                    self._other(side, half, kind, data[pos + HEADER:stop], at, left)
             pos = stop
         half.rest = data[pos:]
         if half is self._server and not self._hello_seen:
@@ -115,8 +118,6 @@ class _Drawing:
     def _other(self, side: Side, half: _Half, kind: int, content: bytes, at: float, left: int | None) -> None:
         if half.protected:
             self.key.append((side, kind, left, self._closed_at is None or at <= self._closed_at))
-        elif kind == _HANDSHAKE:
-            self._handshake(side, half, content, left)
         elif kind == _ALERT:
             if len(content) != 2:
                 raise _Unusual
@@ -129,17 +130,18 @@ class _Drawing:
 
     def _handshake(self, side: Side, half: _Half, content: bytes, left: int | None) -> None:
         joined = half.joined + content if half.joined else content
-        while len(joined) >= 4:
-            stop = 4 + (joined[1] << 16 | joined[2] << 8 | joined[3])
-            if stop > len(joined):
+        start, have = 0, len(joined)
+        while have - start >= 4:
+            stop = start + 4 + (joined[start + 1] << 16 | joined[start + 2] << 8 | joined[start + 3])
+            if stop > have:
                 break
-            kind, body = joined[0], joined[4:stop]
-            joined = joined[stop:]
+            kind = joined[start]
             if kind in _BY_TYPE:
                 self.key.append((side, -kind, left))
             else:
-                self.key.append((side, -kind, left, self._told_by(side, kind, body)))
-        half.joined = joined
+                self.key.append((side, -kind, left, self._told_by(side, kind, joined[start + 4:stop])))
+            start = stop
+        half.joined = joined[start:]
 
     def _told_by(self, side: Side, kind: int, body: bytes) -> object:
         """What a message's contents tell beside its type."""
@@ -153,53 +155,51 @@ class _Drawing:
         return bool(message.entries) if kind == _CERTIFICATE else None
 
     def _client_hello(self, body: bytes) -> object:
-        types = []
-        for kind, start, stop in _extensions(body, 34):
-            types.append(kind)
-            if kind == _EARLY_DATA:
-                raise _Unusual
-            if kind == _SNI and not self._hello_seen:
-                names = parse_value(ExtensionType.SERVER_NAME, body[start:stop], Place.CLIENT_HELLO)
-                hello = m.ClientHello(*_NOTHING, (Extension(ExtensionType.SERVER_NAME, b"", names),))
-                self.server_name = hello.server_name
+        pos = 35 + body[34]  # behind version, random and session id
+        suites = body[pos] << 8 | body[pos + 1]
+        pos += 2 + suites
+        types, bodies = _extensions(body, pos + 1 + body[pos])
+        if suites % 2 or _EARLY_DATA in types:
+            raise _Unusual
+        if _SNI in types and not self._hello_seen:
+            names = parse_value(ExtensionType.SERVER_NAME, bodies[types.index(_SNI)], Place.CLIENT_HELLO)
+            hello = m.ClientHello(*_NOTHING, (Extension(ExtensionType.SERVER_NAME, b"", names),))
+            self.server_name = hello.server_name
         self._hello_seen = True
         return body[:2], tuple(types)
 
     def _server_hello(self, body: bytes) -> object:
-        hello = m.parse(_SERVER_HELLO, body)
-        self._version = int(hello.version)
+        pos = 35 + body[34]
+        types, bodies = _extensions(body, pos + 3)
+        version = bodies[types.index(_VERSIONS)] if _VERSIONS in types else body[:2]
+        if len(version) != 2:
+            raise _Unusual
+        self._version = version[0] << 8 | version[1]
         self._tls13 = m.is_tls13(self._version)
-        return (
-            self._version, hello.cipher_suite, hello.is_retry, tuple(extension.type for extension in hello.extensions),
-            hello.legacy_version,
-        )
+        return body[:2], version, body[2:34] == m.HELLO_RETRY_RANDOM, body[pos:pos + 3], tuple(types)
 
 
 _NOTHING = (ProtocolVersion(0), b"", b"", (), ())
 
 
-def _extensions(body: bytes, pos: int) -> Iterable[tuple[int, int, int]]:
-    """Type, beginning and end of the extensions of a ClientHello's body, whose session id is at ``pos``."""
-    try:
-        pos += 1 + body[pos]
-        suites = body[pos] << 8 | body[pos + 1]
-        pos += 2 + suites
-        pos += 1 + body[pos]
-        if pos == len(body):
-            return
-        end = pos + 2 + (body[pos] << 8 | body[pos + 1])
-        pos += 2
-        if suites % 2 or end != len(body):
+def _extensions(body: bytes, pos: int) -> tuple[list[int], list[bytes]]:
+    """Types and bodies of the extensions of a hello, which are the rest of it."""
+    types: list[int] = []
+    bodies: list[bytes] = []
+    end = len(body)
+    if pos == end:
+        return types, bodies
+    if pos + 2 + (body[pos] << 8 | body[pos + 1]) != end:
+        raise _Unusual
+    pos += 2
+    while pos < end:
+        stop = pos + 4 + (body[pos + 2] << 8 | body[pos + 3])
+        if stop > end:
             raise _Unusual
-        while pos < end:
-            start = pos + 4
-            stop = start + (body[pos + 2] << 8 | body[pos + 3])
-            if stop > end:
-                raise _Unusual
-            yield body[pos] << 8 | body[pos + 1], start, stop
-            pos = stop
-    except IndexError:
-        raise _Unusual from None
+        types.append(body[pos] << 8 | body[pos + 1])
+        bodies.append(body[pos + 4:stop])
+        pos = stop
+    return types, bodies
 
 
 def draw(chunks: Iterable[Chunk], *, closed_by: int | None, closed_how: str, closed_at: float | None) -> Outline | None:
@@ -209,6 +209,6 @@ def draw(chunks: Iterable[Chunk], *, closed_by: int | None, closed_how: str, clo
         for side, data, at, left in chunks:
             drawing.chunk(side, data, at, left)
         drawing.end()
-    except (_Unusual, MalformedMessage):
+    except (_Unusual, MalformedMessage, IndexError):  # IndexError: a hello that ends too early
         return None
     return Outline((closed_by, closed_how, *drawing.key), drawing.server_name)

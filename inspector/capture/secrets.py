@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inspector.wire.keylog import KeyLog
+from inspector.wire.keylog import LABELS, KeyLog
 
 MAX_LINE = 1024
+_LABELS = frozenset(label.encode() for label in LABELS)
 # Sessions whose secrets are tried on a connection whose ClientHello is not in the capture.
 MAX_TRIED = 1024
 
@@ -31,7 +32,7 @@ class Secrets:
         new: set[bytes] = set()
         for line in lines:
             parts = line.lstrip(b"\xef\xbb\xbf").split() if len(line) <= MAX_LINE else []
-            if len(parts) != 3 or len(parts[1]) != 64 or parts[0].startswith(b"#"):
+            if len(parts) != 3 or len(parts[1]) != 64 or parts[0] not in _LABELS:
                 continue
             try:
                 random = bytes.fromhex(parts[1].decode("ascii"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import click
 
@@ -16,15 +17,16 @@ from inspector.cli.options import FILE
 from inspector.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from inspector.session.read import Connection, Options, Reading
+    from inspector.capture.secrets import Secrets
+    from inspector.session.read import Options
+    from inspector.session.shares import Channel
 
 PROGRESS_FROM = 8 << 20  # bytes of a file that is worth a progress bar
 PROGRESS_SECONDS = 0.25
 BAR = 30
 MAX_LINE = 64 * 1024
-
-# Whose report is printed in full where nobody said which: a refusal first, then what could not be told.
-TELLING = {1: 0, 5: 1, 3: 2, 0: 3}
+SHARED_FROM = 4 << 20  # bytes of a file that is worth a second process
+MAX_JOBS = 64
 
 
 @click.command(epilog="Example: mtls read trace.pcapng --keylog keys.log --stream 3")
@@ -36,6 +38,8 @@ TELLING = {1: 0, 5: 1, 3: 2, 0: 3}
 @click.option("--cert", metavar="FILE", type=FILE, help="With --diagnose: the certificate that the client is believed to use.")
 @click.option("--cacert", metavar="FILE", type=FILE, multiple=True, help="Trust these CAs too. Repeatable.")
 @click.option("--no-system-trust", is_flag=True, help="Trust only --cacert.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, MAX_JOBS),
+              help="Processes that read together. Default: one a processor, for a large file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line for each TLS connection, see docs/json-format.md.")
 @click.option("--explain", is_flag=True, help="Say what each step is for, and how one-way TLS differs.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every field of every message.")
@@ -53,38 +57,119 @@ def command(capture: str, **options: Any) -> int:
     """
     import gc
 
-    from inspector.session.read import Reading
+    from inspector.report.outcome import worst
 
     # Hardly anything here refers to itself in a circle: looking for such circles often costs a tenth of the time.
     gc.set_threshold(50_000, 20, 50)
     output = run.output_from(options)
     wanted = _options(options)
-    with _opened(capture) as (file, bar):
-        reading = Reading(file, f"'{capture}'", wanted)
-        printer = _Json(reading) if output.json else _Text(reading, output, wanted)
+    jobs = _jobs(capture, options["jobs"], wanted)
+    seen = _alone(capture, wanted, output) if jobs == 1 else _together(jobs, capture, wanted, output)
+    for note in seen.notes:
+        run.say(f"note: {note}")
+    if not seen.codes:
+        _nothing(capture, seen, wanted, output)
+    return int(worst(list(seen.codes)))
+
+
+class _Seen(NamedTuple):
+    """What the file held beside the lines that were printed."""
+
+    codes: set[Any]
+    notes: tuple[str, ...]
+    packets: int
+    streams: int
+
+
+def _jobs(path: str, asked: int | None, wanted: Options) -> int:
+    """How many processes read: more than one only of a file that can be opened again, and not for one connection."""
+    from inspector.session.shares import processors
+
+    if path == "-" or wanted.stream is not None or not hasattr(os, "fork"):
+        return 1
+    try:
+        info = os.stat(path)
+    except OSError:
+        return 1
+    if not stat.S_ISREG(info.st_mode):
+        return 1
+    return asked or (processors() if info.st_size >= SHARED_FROM else 1)
+
+
+def _alone(path: str, wanted: Options, output: run.Output) -> _Seen:
+    """Read the capture in this process."""
+    from inspector.cli.read_output import Lines, Printer
+    from inspector.session.read import Reading
+
+    with _opened(path) as file:
+        bar = _Bar(file.size)
+        reading = Reading(file, f"'{path}'", wanted)
+        file.watch(lambda taken: bar.show(taken, reading.packets))
+        lines, printer = Lines(reading, output), Printer(output)
         try:
             for stream, connection in reading.connections():
-                printer.take(stream, connection)
-                bar.show(reading.packets)
+                if connection is None:
+                    printer.put(stream, b"", -1)
+                else:
+                    printer.put(stream, lines.of(connection), int(connection.row.code))
         finally:
             bar.wipe()
             printer.end()
-    for note in reading.notes:
-        run.say(f"note: {note}")
-    if not printer.codes:
-        _nothing(capture, reading, wanted, output)
-    from inspector.report.outcome import worst
+            lines.print_report()
+    return _Seen(printer.codes, reading.notes, reading.packets, reading.streams)
 
-    return int(worst(list(printer.codes)))
+
+def _together(jobs: int, path: str, wanted: Options, output: run.Output) -> _Seen:
+    """Read the capture in several processes, and print what they find."""
+    from inspector.cli.read_output import Printer
+    from inspector.session.shares import Workers
+
+    bar, printer = _Bar(os.stat(path).st_size), Printer(output)
+    sys.stdout.flush()
+    workers = Workers(jobs, lambda channel: _share(channel, jobs, path, wanted, output))
+    best = None
+    try:
+        try:
+            for stream, line, code in workers.lines(bar.show):
+                printer.put(stream, line, code)
+        finally:
+            bar.wipe()
+            printer.end()
+        words = workers.ended()
+        best = min(((word.best, word.number) for word in words if word.best is not None), default=None)
+        return _Seen(printer.codes, words[0].notes, words[0].packets, words[0].streams)
+    finally:
+        workers.close(None if best is None else best[1])
+
+
+def _share(channel: Channel, jobs: int, path: str, wanted: Options, output: run.Output) -> None:
+    """What one of several processes does."""
+    from inspector.capture.reader import Share
+    from inspector.cli.read_output import Lines
+    from inspector.session.read import Reading
+    from inspector.session.shares import Stopped
+
+    with _opened(path) as file:
+        reading = Reading(file, f"'{path}'", wanted, Share(channel.number, jobs))
+        file.watch(lambda taken: channel.progress(taken, reading.packets))
+        lines = Lines(reading, output)
+        with suppress(Stopped):
+            for stream, connection in reading.connections():
+                if connection is None:
+                    channel.line(stream, b"", -1)
+                else:
+                    channel.line(stream, lines.of(connection), int(connection.row.code))
+        if channel.end(lines.best, reading.notes, reading.packets, reading.streams):
+            lines.print_report()
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _nothing(capture: str, reading: Reading, wanted: Options, output: run.Output) -> None:
+def _nothing(capture: str, held: _Seen, wanted: Options, output: run.Output) -> None:
     """Say that there was no TLS. Raises UsageError where a stream was asked for that holds none."""
-    seen = f"{_count(reading.packets, 'packet')}, {_count(reading.streams, 'TCP connection')}"
+    seen = f"{_count(held.packets, 'packet')}, {_count(held.streams, 'TCP connection')}"
     if wanted.stream is not None:
         raise UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
     line = f"no TLS connection in '{capture}' ({seen})" if wanted.port is None else (
@@ -104,7 +189,7 @@ def _options(options: dict[str, Any]) -> Options:
     if options["cert"] and not options["diagnose"]:
         raise UsageError("--cert without --diagnose", hint="--cert says which certificate the diagnosis shall judge")
     return Options(
-        keylog=_keylog(options["keylog"]) if options["keylog"] else (),
+        keylog=_secrets(options["keylog"]),
         stream=options["stream"],
         port=options["port"],
         trust=trust.resolve(options["cacert"], system=not options["no_system_trust"], environment=os.environ, stored=()),
@@ -118,20 +203,21 @@ def _unreadable(path: str, exc: OSError) -> InputError:
     return InputError(f"cannot read '{path}': {exc.strerror or exc}", kind="file-unreadable", hint=hint)
 
 
-def _keylog(path: str) -> Iterator[bytes]:
-    """The lines of a key log file; where none holds a secret, that is said. Raises InputError."""
-    from inspector.wire.keylog import parse_line
+def _secrets(path: str | None) -> Secrets:
+    """What a key log file holds; where that is nothing, it is said. Raises InputError."""
+    from inspector.capture.secrets import Secrets
 
-    secrets = 0
+    secrets = Secrets()
+    if path is None:
+        return secrets
     try:
         with open(path, "rb") as file:
-            while line := file.readline(MAX_LINE):
-                secrets += parse_line(line) is not None
-                yield line
+            secrets.add(iter(lambda: file.readline(MAX_LINE), b""))
     except OSError as exc:
         raise _unreadable(path, exc) from exc
-    if not secrets:
+    if not len(secrets):
         run.say(f"note: '{path}' holds no session secret: it wants lines as SSLKEYLOGFILE writes them")
+    return secrets
 
 
 def _credential(path: str) -> Any:
@@ -150,42 +236,49 @@ def _credential(path: str) -> Any:
 # --- the file, and how far it was read ---
 
 
-class _Counted:
-    """A file that counts what was read of it, and turns the system's errors into ours."""
+class _Watched:
+    """A file that counts what was read of it, and turns the system's errors into ours. ``size`` is 0 where it is not known."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, size: int) -> None:
         self._file, self._name = file, name
-        self.taken = 0
+        self.size = size
+        self._taken = 0
+        self._watch: Callable[[int], None] = lambda _: None
+
+    def watch(self, watch: Callable[[int], None]) -> None:
+        """Be told, with each piece, how many bytes were read so far."""
+        self._watch = watch
 
     def read(self, size: int) -> bytes:
         try:
             data = self._file.read(size)
         except OSError as exc:
             raise _unreadable(self._name, exc) from exc
-        self.taken += len(data)
+        self._taken += len(data)
+        self._watch(self._taken)
         return data
 
 
 class _Bar:
     """A progress bar on stderr, for a long file and a terminal only."""
 
-    def __init__(self, file: _Counted, size: int) -> None:
-        self._file, self._size = file, size
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._on = sys.stderr.isatty() and (size == 0 or size >= PROGRESS_FROM)
         self._next = time.monotonic() + 2 * PROGRESS_SECONDS
         self._shown = False
 
-    def show(self, packets: int) -> None:
+    def show(self, taken: int, packets: int) -> None:
         if not self._on or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + PROGRESS_SECONDS
         self._shown = True
         if self._size:
-            share = min(1.0, self._file.taken / self._size)
+            share = min(1.0, taken / self._size)
             done = round(share * BAR)
             text = f"[{'#' * done}{'.' * (BAR - done)}] {share:4.0%}  {packets} packets"
         else:
-            text = f"{self._file.taken >> 20} MiB, {packets} packets"
+            text = f"{taken >> 20} MiB, {packets} packets"
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
@@ -196,86 +289,13 @@ class _Bar:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[BinaryIO, _Bar]]:
+def _opened(path: str) -> Iterator[_Watched]:
     if path == "-":
-        counted = _Counted(sys.stdin.buffer, "standard input")
-        yield cast("BinaryIO", counted), _Bar(counted, 0)
+        yield _Watched(sys.stdin.buffer, "standard input", 0)
         return
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
     except OSError as exc:
         raise _unreadable(path, exc) from exc
     with file:
-        counted = _Counted(cast("BinaryIO", file), path)
-        yield cast("BinaryIO", counted), _Bar(counted, os.fstat(file.fileno()).st_size)
-
-
-# --- printing ---
-
-
-class _Json:
-    """One report a line, in the order of first packets."""
-
-    def __init__(self, reading: Reading) -> None:
-        from inspector.session.read import Ordered
-
-        self._reading = reading
-        self._ordered = Ordered(run.write)
-        self.codes: set[Any] = set()
-
-    def take(self, stream: int, connection: Connection | None) -> None:
-        if connection is None:
-            self._ordered.add(stream, b"")
-            return
-        from inspector.report.as_json import dumps
-
-        self.codes.add(connection.row.code)
-        self._ordered.add(stream, dumps(self._reading.report(connection)) + b"\n")
-
-    def end(self) -> None:
-        self._ordered.close()
-
-
-class _Text:
-    """The table, row by row, then the whole report of the connection that tells most."""
-
-    def __init__(self, reading: Reading, output: run.Output, wanted: Options) -> None:
-        from inspector.report.connections import Table
-        from inspector.session.read import Ordered
-
-        self._reading, self._output, self._wanted = reading, output, wanted
-        self._table = Table()
-        self._ordered = Ordered(self._row)
-        self._best: Connection | None = None
-        self.codes: set[Any] = set()
-
-    def take(self, stream: int, connection: Connection | None) -> None:
-        if connection is None:
-            self._ordered.add(stream, b"")
-            return
-        from inspector.report.connections import cells
-
-        self.codes.add(connection.row.code)
-        if self._best is None or _rank(connection) < _rank(self._best):
-            self._best = connection
-        self._ordered.add(stream, "\t".join(cells(connection.row)).encode("utf-8", "backslashreplace"))
-
-    def _row(self, line: bytes) -> None:
-        self._print(self._table.add(tuple(line.decode().split("\t"))))
-
-    def _print(self, lines: list[str]) -> None:
-        if lines:
-            run.write(("\n".join(lines) + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-
-    def end(self) -> None:
-        self._ordered.close()
-        self._print(self._table.end())
-        if self._best is None or self._output.quiet:
-            return
-        report = self._reading.report(self._best)
-        self._print(["", f"Stream {self._best.captured.stream}", ""])
-        run.print_report(report, self._output)
-
-
-def _rank(connection: Connection) -> tuple[int, int]:
-    return TELLING.get(int(connection.row.code), 4), connection.captured.stream
+        yield _Watched(cast("BinaryIO", file), path, os.fstat(file.fileno()).st_size)

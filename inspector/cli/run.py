@@ -10,7 +10,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -51,12 +51,53 @@ def tell_error(message: str, hint: str = "") -> None:
         say(f"hint: {terminal(hint)}")
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Holds Ctrl-C and SIGTERM back, so that no document breaks off in the middle; a second one is not held back."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        if len(came) > 1 and callable(handlers[number]):
+            handlers[number](number, frame)
+
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+        if callable(signal.getsignal(number)):
+            handlers[number] = signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        handlers[came[0]](came[0], None)
+
+
+_written = False
+
+
+def _so_far() -> str:
+    return "before the end: this is what there was so far" if _written else "before there was anything to report"
+
+
 def write(data: bytes) -> None:
     """Write an answer to stdout, whole; a reader that went away is no error. Raises InputError where it cannot be written."""
+    global _written  # noqa: PLW0603 - stdout is one as well
+    _written = True
     try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _undisturbed():
+            sys.stdout.flush()
+            view = memoryview(data)
+            while view:  # an unbuffered stdout may take a part only
+                view = view[sys.stdout.buffer.write(view):]
+            sys.stdout.buffer.flush()
     except BrokenPipeError:
         _forget_stdout()
     except OSError as exc:
@@ -164,10 +205,10 @@ def guarded(function: C) -> C:
             _fail(command, output, exc.kind, exc.message, exc.hint)
             code = next(number for kind, number in {**EXIT_CODES, InspectorError: BUG}.items() if isinstance(exc, kind))
         except Terminated:
-            _fail(command, output, "terminated", "terminated before there was anything to report", "")
+            _fail(command, output, "terminated", f"terminated {_so_far()}", "")
             code = TERMINATED
         except (KeyboardInterrupt, click.Abort):
-            _fail(command, output, "interrupted", "interrupted before there was anything to report", "")
+            _fail(command, output, "interrupted", f"interrupted {_so_far()}", "")
             code = INTERRUPTED
         except BrokenPipeError:
             _forget_stdout()

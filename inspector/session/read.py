@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,9 @@ from inspector.analysis import encrypted, flights, hostname
 from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.app.overheard import FirstAnswer
 from inspector.capture.captured import Captured
-from inspector.capture.reader import Reader
+from inspector.capture.container import Readable
+from inspector.capture.reader import Reader, Share
+from inspector.capture.secrets import Secrets
 from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build
@@ -36,7 +38,7 @@ MAX_JUDGEMENTS = 4096
 class Options(NamedTuple):
     """What to read of a capture, and what to hold it against."""
 
-    keylog: Iterable[bytes] = ()
+    keylog: Iterable[bytes] | Secrets = ()
     stream: int | None = None
     port: int | None = None
     trust: Trust | None = None  # None: chains are not verified
@@ -66,12 +68,13 @@ class Connection(NamedTuple):
 
 
 class Reading:
-    """Reads a capture once. ``connections`` gives them in the order in which they end; ``ordered`` puts things in order."""
+    """Reads a capture once, or a share of its connections. ``connections`` gives them in the order in which they end."""
 
-    def __init__(self, file: BinaryIO, name: str, options: Options) -> None:
+    def __init__(self, file: Readable, name: str, options: Options, share: Share | None = None) -> None:
         self._options = options
         self._reader = Reader(
             file, name, keylog=options.keylog, stream=options.stream, port=options.port, overhear=_first_answer,
+            share=share,
         )
         self._verifier = Verifier(options.trust) if options.trust is not None else None
         self._judgements = Judgements()
@@ -343,6 +346,7 @@ class Ordered:
         self._next = 0
         self._waiting: dict[int, tuple[int, int]] = {}  # stream -> where in the spool, -1: nothing
         self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115 - lives as long as the reading
+        self._spooled = 0
 
     def add(self, stream: int, line: bytes) -> None:
         """The line of a stream, empty for none."""
@@ -352,8 +356,8 @@ class Ordered:
         self._pass(line)
         while (place := self._waiting.pop(self._next, None)) is not None:
             self._pass(self._kept(place))
-        if not self._waiting:
-            self._spool.seek(0)
+        if self._spooled and not self._waiting:
+            self._spooled = self._spool.seek(0)
             self._spool.truncate()
 
     def _pass(self, line: bytes) -> None:
@@ -364,8 +368,8 @@ class Ordered:
     def _keep(self, line: bytes) -> tuple[int, int]:
         if not line:
             return 0, 0
-        start = self._spool.seek(0, 2)
-        self._spool.write(line)
+        start = self._spool.seek(self._spooled)
+        self._spooled += self._spool.write(line)
         return start, len(line)
 
     def _kept(self, place: tuple[int, int]) -> bytes:
