@@ -89,7 +89,7 @@ def _so_far() -> str:
 
 def write(data: bytes) -> None:
     """Write an answer to stdout, whole; a reader that went away is no error. Raises InputError where it cannot be written."""
-    global _written  # noqa: PLW0603 - stdout is one as well
+    global _written
     _written = True
     try:
         with _undisturbed():

@@ -53,7 +53,8 @@ def test_several_processes_say_what_one_says(tmp_path: Path, options: tuple[str,
         options = (*options, "--keylog", str(keylog(tmp_path)))
     one, three = (
         subprocess.run(
-            [sys.executable, "-m", "inspector", "read", path, "--jobs", jobs, *options], capture_output=True, timeout=120, check=False,
+            [sys.executable, "-m", "inspector", "read", path, "--jobs", jobs, *options],
+            capture_output=True, timeout=120, check=False,
         )
         for jobs in ("1", "3")
     )
