@@ -83,7 +83,7 @@ class HandshakeConnection(Speaking):
 
     # -- bytes and events
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes | memoryview) -> None:
         """Bytes of the server: into decoder and engine."""
         at = self.record.at
         self.record.saw_tls(Side.SERVER, data, at)

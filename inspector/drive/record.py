@@ -51,18 +51,18 @@ class Recorder:
     def phase(self) -> Phase:
         return self.transcript.phase
 
-    def saw_bytes(self, side: Side, data: bytes, at: float) -> None:
+    def saw_bytes(self, side: Side, data: bytes | memoryview, at: float) -> None:
         """Bytes passed the socket."""
         for observer in self._observers:
-            observer.on_bytes(self.transcript, side, data, at)
+            observer.on_bytes(self.transcript, side, bytes(data), at)
 
     def saw_plain(self, side: Side, data: bytes, at: float) -> None:
         self.note(Plain(at, side, data))
 
-    def saw_tls(self, side: Side, data: bytes, at: float) -> None:
+    def saw_tls(self, side: Side, data: bytes | memoryview, at: float) -> None:
         """Bytes of the TLS connection; what they came to is appended by ``decode``."""
         if self._data_seen <= ENOUGH:
-            self.decoder.feed(side, data, at)
+            self.decoder.feed(side, bytes(data), at)
         elif not self._resting:
             self._resting = True
             self._tell_counted()

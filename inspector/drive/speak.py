@@ -28,7 +28,7 @@ class Speaking(Connection):
     engine: ClientConnection
     _plaintext: list[bytes]
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes | memoryview) -> None:
         raise NotImplementedError
 
     def pull(self) -> None:
@@ -90,7 +90,7 @@ class Speaking(Connection):
         stream = self.stream
         assert stream is not None
         try:
-            data = stream.receive()
+            data = stream.receive_bulk()
         except Over:
             conversation.receive_eof()
             raise

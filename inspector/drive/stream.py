@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections import deque
+from collections.abc import Callable
 
 from inspector.drive.end import Over
 from inspector.drive.record import Recorder
@@ -13,6 +15,9 @@ from inspector.wire.events import Side
 
 # Larger reads are handed out and back by the kernel page by page (the allocator maps them): four times the system time at 256 KiB.
 READ_SIZE = 64 * 1024
+# So large ones go into a buffer that is kept; only long transfers need one.
+BULK_SIZE = 256 * 1024
+BULK_FROM = 1024 * 1024  # bytes received
 
 RESETS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
@@ -28,15 +33,17 @@ class Stream:
     def __init__(self, sock: socket.socket, record: Recorder) -> None:
         self.sock = sock
         self.outer: ClientConnection | None = None
-        self.read_size = READ_SIZE
         self.write_failed: str | None = None
+        self._received = 0
+        self._bulk: memoryview | None = None
         self._record = record
-        self._out = bytearray()
+        self._out: deque[memoryview] = deque()
+        self._backlog = 0
 
     @property
     def backlog(self) -> int:
         """Bytes that the socket did not take yet."""
-        return len(self._out)
+        return self._backlog
 
     def queue(self, data: bytes) -> None:
         """Send as soon as possible."""
@@ -46,29 +53,52 @@ class Stream:
         self.queue_raw(data)
 
     def queue_raw(self, data: bytes) -> None:
-        if self.write_failed is None:
-            self._out += data
+        if data and self.write_failed is None:
+            self._out.append(memoryview(data))
+            self._backlog += len(data)
 
     def flush(self) -> None:
         """Hand the socket what it takes. A connection that is closed for writing is noted in ``write_failed``: reading goes on,
         because an alert may lie in the receive queue.
         """
         while self._out and self.write_failed is None:
+            piece = self._out[0]
             try:
-                sent = self.sock.send(self._out)
+                sent = self.sock.send(piece)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as exc:
                 self.write_failed = error_words(exc)
                 self._out.clear()
+                self._backlog = 0
                 return
-            self._record.saw_bytes(Side.CLIENT, bytes(self._out[:sent]), self._record.at)
-            del self._out[:sent]
+            self._record.saw_bytes(Side.CLIENT, piece[:sent], self._record.at)
+            self._backlog -= sent
+            if sent == len(piece):
+                self._out.popleft()
+            else:
+                self._out[0] = piece[sent:]
 
     def receive(self) -> bytes | None:
         """What came; ``b""`` where nothing came for us (yet). None at the end of the stream. Raises Over after a reset."""
+        data = self._read(self._recv)
+        return None if data is None else bytes(data)
+
+    def receive_bulk(self) -> bytes | memoryview | None:
+        """As ``receive``, in larger pieces once much has come; a memoryview is good until the next call."""
+        return self._read(self._recv if self._received < BULK_FROM else self._recv_bulk)
+
+    def _recv(self) -> bytes:
+        return self.sock.recv(READ_SIZE)
+
+    def _recv_bulk(self) -> memoryview:
+        if self._bulk is None:
+            self._bulk = memoryview(bytearray(BULK_SIZE))
+        return self._bulk[:self.sock.recv_into(self._bulk)]
+
+    def _read(self, recv: Callable[[], bytes | memoryview]) -> bytes | memoryview | None:
         try:
-            data = self.sock.recv(self.read_size)
+            data = recv()
         except (BlockingIOError, InterruptedError):
             return b""
         except OSError as exc:
@@ -76,10 +106,11 @@ class Stream:
             raise Over("server" if how == "reset" else "network", how, error_words(exc)) from exc
         if not data:
             return None
+        self._received += len(data)
         self._record.saw_bytes(Side.SERVER, data, self._record.at)
         return data if self.outer is None else self._open(data)
 
-    def _open(self, data: bytes) -> bytes | None:
+    def _open(self, data: bytes | memoryview) -> bytes | None:
         outer = self.outer
         assert outer is not None
         outer.receive_data(data, self._record.at)

@@ -126,6 +126,68 @@ def write_early_data(connection: SSL.Connection, data: bytes) -> int:
     return int(written[0])
 
 
+def write_whole(context: SSL.Context) -> bool:
+    """Let a write take all of its data: pyOpenSSL wants it record by record, for sockets that may not take more.
+
+    Over memory it always can, unless a renegotiation is under way; then nothing is taken that the same call, repeated, would send
+    twice. False where the binding cannot.
+    """
+    if not has("SSL_CTX_clear_mode", "SSL_MODE_ENABLE_PARTIAL_WRITE"):
+        return False
+    _lib.SSL_CTX_clear_mode(context._context, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
+    return True
+
+
+BULK = 256 * 1024  # bytes that a Bulk moves at once
+RECORD = 16 * 1024  # SSL_read gives one record's plaintext at a time
+
+
+class Bulk:
+    """Moves much data of one connection through one buffer: pyOpenSSL makes a new one for each record, and an exception for each
+    "nothing more". A connection with little to say has no use for it.
+    """
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        self._connection: Any = connection
+        self._buffer = _ffi.new("char[]", BULK)
+
+    @staticmethod
+    def possible(connection: SSL.Connection) -> bool:
+        """True where the binding has what this needs."""
+        return has("SSL_read", "SSL_get_error", "BIO_read", "SSL_ERROR_WANT_READ") and all(
+            hasattr(connection, name) for name in ("_ssl", "_from_ssl", "_raise_ssl_error")
+        )
+
+    def read(self) -> tuple[bytes, SSL.Error | None]:
+        """Plaintext that can be read now, at most ``BULK`` bytes, and what ended it; None: there may be more.
+
+        WantReadError: all was read; ZeroReturnError: the peer's close_notify; others as of ``Connection.recv``.
+        """
+        ssl, buffer, have, got = self._connection._ssl, self._buffer, 0, 1
+        while got > 0 and have <= BULK - RECORD:
+            got = _lib.SSL_read(ssl, buffer + have, RECORD)
+            have += max(got, 0)
+        data = _ffi.buffer(buffer, have)[:]
+        if got > 0:
+            return data, None
+        if _lib.SSL_get_error(ssl, got) == _lib.SSL_ERROR_WANT_READ:
+            return data, SSL.WantReadError()
+        try:
+            self._connection._raise_ssl_error(ssl, got)
+        except SSL.Error as exc:
+            return data, exc
+        return data, None
+
+    def output(self) -> bytes:
+        """What OpenSSL wants to send."""
+        parts, got = [], BULK
+        while got == BULK:
+            got = _lib.BIO_read(self._connection._from_ssl, self._buffer, BULK)
+            if got > 0:
+                parts.append(_ffi.buffer(self._buffer, got)[:])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 def set_client_authorities(context: SSL.Context, names: tuple[bytes, ...]) -> bool:
     """Server: name these authorities (DER names) in CertificateRequest. False where one is no DER name or the binding cannot."""
     if not has("d2i_X509_NAME", "sk_X509_NAME_new_null", "sk_X509_NAME_push", "SSL_CTX_set_client_CA_list"):

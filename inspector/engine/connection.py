@@ -5,7 +5,8 @@ Bytes go in with ``receive_data``, bytes come out of ``data_to_send``, what happ
 1. Verification collects, and never decides. The judgement falls when our second flight lies in the BIO and before
    ``data_to_send`` hands it out (in TLS 1.3 all callbacks have run by then; in TLS 1.2, too). Where the server is not verified and
    the plan is not insecure, that flight is never handed out: ``withheld``.
-2. Plaintext is pulled: each ``next_event`` decrypts at most 16 KiB, so what is not read stays encrypted in the BIO.
+2. Plaintext is pulled: each ``next_event`` decrypts at most 16 KiB (256 KiB once much has passed), so what is not read stays
+   encrypted in the BIO.
 3. An error of OpenSSL is an event, not an exception; after it the connection is ``failed`` and only hands out its alert.
 """
 
@@ -23,6 +24,7 @@ from inspector.trace.events import CertificateError, EngineError, HandshakeDone,
 
 CIPHERTEXT = 256 * 1024  # bytes taken out of OpenSSL in one go
 PLAINTEXT = 16 * 1024  # bytes decrypted in one go
+BULK_FROM = 128 * 1024  # bytes of application data after which more are moved at once
 
 
 class Data(NamedTuple):
@@ -77,22 +79,26 @@ class _Engine:
         self._events: deque[EngineEvent] = deque()
         self._at = 0.0
         self._closing = False
+        self._moved = 0  # bytes of application data, until there is a bulk
+        self._bulk: beneath.Bulk | None = None
+        self._dry = False  # all that came was read
         self.handshake_complete = False
         self.failed = False
         self.withheld = False  # our flight is kept back for good: the server is not verified
         self.peer_closed = False
 
-    def receive_data(self, data: bytes, at: float) -> None:
+    def receive_data(self, data: bytes | memoryview, at: float) -> None:
         """Bytes of the peer, which came ``at`` seconds."""
         self._at = at
         if self.failed or self.withheld:
             return
+        self._dry = False
         self._ssl.bio_write(data)
         self._advance()
 
     def next_event(self) -> EngineEvent | None:
-        """The next thing that happened; None: nothing until more bytes come. Decrypts at most 16 KiB at a time."""
-        if not self._events and self.handshake_complete and not (self.failed or self.withheld or self.peer_closed):
+        """The next thing that happened; None: nothing until more bytes come."""
+        if not (self._events or self._dry) and self.handshake_complete and not (self.failed or self.withheld or self.peer_closed):
             self._read()
         return self._events.popleft() if self._events else None
 
@@ -110,14 +116,22 @@ class _Engine:
         try:
             view = memoryview(data)
             while view:
-                view = view[self._ssl.send(bytes(view[:CIPHERTEXT])):]
+                view = view[self._ssl.send(view[:CIPHERTEXT]):]
         except SSL.WantReadError:
             # a renegotiation is under way: the caller has to read first; nothing of this piece was taken
             return False
         except SSL.Error as exc:
             self._fail(exc)
             return False
+        self._count(len(data))
         return True
+
+    def _count(self, size: int) -> None:
+        """Move more at once where much is moved."""
+        if self._bulk is None:
+            self._moved += size
+            if self._moved > BULK_FROM and beneath.Bulk.possible(self._ssl):
+                self._bulk = beneath.Bulk(self._ssl)
 
     def close(self) -> None:
         """Say close_notify (RFC 8446, Section 6.1); without it OpenSSL gives up the session."""
@@ -145,22 +159,34 @@ class _Engine:
         self._after_step()
 
     def _read(self) -> None:
-        try:
-            # what OpenSSL itself wants to send meanwhile is looked for once all is read
-            self._events.append(Data(self._ssl.recv(PLAINTEXT)))
+        data, end = self._some()
+        if data:
+            self._count(len(data))
+            self._events.append(Data(data))
+        if end is None:  # what OpenSSL itself wants to send meanwhile is looked for once all is read
             return
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
+        self._dry = True
+        if isinstance(end, SSL.ZeroReturnError):
             self.peer_closed = True
-        except SSL.Error as exc:
-            self._fail(exc)
+        elif not isinstance(end, SSL.WantReadError):
+            self._fail(end)
         self._after_step()
         if self.peer_closed:
             self._events.append(CloseNotify())
 
+    def _some(self) -> tuple[bytes, SSL.Error | None]:
+        """Some plaintext, and why there is no more of it now (None: there may be)."""
+        if self._bulk is not None:
+            return self._bulk.read()
+        try:
+            return self._ssl.recv(PLAINTEXT), None
+        except SSL.Error as exc:
+            return b"", exc
+
     def _drain(self) -> bytes:
         """What OpenSSL wants to send. A read that comes back short was the last: asking once more would cost an exception."""
+        if self._bulk is not None:
+            return self._bulk.output()
         parts: list[bytes] = []
         size = PLAINTEXT
         try:

@@ -180,6 +180,7 @@ def _new_client_context(plan: HandshakePlan, key: _Key) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     # OpenSSL would complete our chain from the trust store by itself, and so hide a missing intermediate
     context.set_mode(beneath.MODE_NO_AUTO_CHAIN)
+    beneath.write_whole(context)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if plan.minimum is not None:
         context.set_min_proto_version(plan.minimum.value)

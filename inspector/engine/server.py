@@ -76,6 +76,7 @@ def _server_context(settings: ServerSettings) -> SSL.Context:
 def _new_context(settings: ServerSettings) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_mode(beneath.MODE_NO_AUTO_CHAIN)
+    beneath.write_whole(context)
     if settings.minimum is not None:
         context.set_min_proto_version(settings.minimum.value)
     if settings.maximum is not None:
