@@ -61,7 +61,7 @@ def test_much_data_arrives_whole_in_both_directions(bulk: bool, version: TlsVers
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_much_data_reaches_another_binding_of_openssl(bulk: bool, version: TlsVersion) -> None:  # noqa: ARG001
+def test_much_data_reaches_another_binding_of_openssl(bulk: bool, version: TlsVersion) -> None:
     server = StdlibServer(version)
     pair = begin(plan(version), server)
     assert pair.client.write(BODY, 0.0)
@@ -82,7 +82,7 @@ def streaming(version: TlsVersion) -> Pair:
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_the_end_behind_much_data_is_told_after_it(bulk: bool, version: TlsVersion) -> None:  # noqa: ARG001
+def test_the_end_behind_much_data_is_told_after_it(bulk: bool, version: TlsVersion) -> None:
     pair = streaming(version)
     pair.server.write(BODY[:50_000], 0.0)
     pair.server.close()
@@ -94,7 +94,7 @@ def test_the_end_behind_much_data_is_told_after_it(bulk: bool, version: TlsVersi
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_broken_record_behind_much_data_is_an_error_after_it(bulk: bool, version: TlsVersion) -> None:  # noqa: ARG001
+def test_a_broken_record_behind_much_data_is_an_error_after_it(bulk: bool, version: TlsVersion) -> None:
     pair = streaming(version)
     pair.server.write(BODY[:50_000], 0.0)
     good = pair.server.data_to_send()
@@ -111,7 +111,7 @@ def test_a_broken_record_behind_much_data_is_an_error_after_it(bulk: bool, versi
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_certificate_asked_for_behind_much_data_is_sent(bulk: bool, version: TlsVersion) -> None:  # noqa: ARG001
+def test_a_certificate_asked_for_behind_much_data_is_sent(bulk: bool, version: TlsVersion) -> None:
     pair = shake(plan(version), late=True)
     for sender, receiver in ((pair.server, pair.client), (pair.client, pair.server)):
         sender.write(BODY[:2 * BULK_FROM], 0.0)
