@@ -149,7 +149,7 @@ class Bulk:
 
     def __init__(self, connection: SSL.Connection) -> None:
         self._connection: Any = connection
-        self._buffer = _ffi.new("char[]", BULK)
+        self._buffer = _ffi.new("char[]", BULK + RECORD)  # so that what came at once is read at once
 
     @staticmethod
     def possible(connection: SSL.Connection) -> bool:
@@ -159,12 +159,12 @@ class Bulk:
         )
 
     def read(self) -> tuple[bytes, SSL.Error | None]:
-        """Plaintext that can be read now, at most ``BULK`` bytes, and what ended it; None: there may be more.
+        """Plaintext that can be read now, at most ``BULK`` bytes and a record, and what ended it; None: there may be more.
 
         WantReadError: all was read; ZeroReturnError: the peer's close_notify; others as of ``Connection.recv``.
         """
         ssl, buffer, have, got = self._connection._ssl, self._buffer, 0, 1
-        while got > 0 and have <= BULK - RECORD:
+        while got > 0 and have <= BULK:
             got = _lib.SSL_read(ssl, buffer + have, RECORD)
             have += max(got, 0)
         data = _ffi.buffer(buffer, have)[:]
