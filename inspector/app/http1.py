@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inspector.app import http_rules
 from inspector.app.http_exchange import NO_BODY, UPLOAD_PIECE, Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one
+from inspector.app.talk import text_of
 from inspector.errors import UsageError
 
 if TYPE_CHECKING:
     import h11
 
+HEAD_TOO_LARGE = 431  # h11's status hint for a head beyond its limit
 FIRST_STEP_BODY = 1024 * 1024  # a first step reads no further; ``complete`` is False then
 
 
@@ -25,6 +28,7 @@ def head_of(request: Request) -> h11.Request:
     """The request's head with what HTTP/1.1 adds to it. Raises UsageError for what may not stand in one."""
     import h11
 
+    http_rules.check(request)
     names = {name.lower() for name, _ in request.headers}
     headers = list(request.headers) if "host" in names else [("Host", request.authority), *request.headers]
     if request.body is not None and not names & {"content-length", "transfer-encoding"}:
@@ -33,12 +37,10 @@ def head_of(request: Request) -> h11.Request:
     if request.expect and "expect" not in names:
         headers.append(("Expect", "100-continue"))
     try:
-        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        encoded = [(name.encode("ascii"), http_rules.to_bytes(value)) for name, value in headers]
         return h11.Request(method=request.method.encode("ascii"), target=request.target.encode("ascii"), headers=encoded)
-    except UnicodeEncodeError as exc:
-        raise UsageError("a method, path or header has a character that HTTP cannot carry", hint="percent-encode it") from exc
     except h11.LocalProtocolError as exc:
-        raise UsageError(f"the request is not valid HTTP/1.1: {exc}", hint="--raw FILE sends any bytes as they are") from exc
+        raise UsageError(f"the request is not valid HTTP/1.1: {exc}", hint=http_rules.HINT) from exc
 
 
 def _text(headers: Any) -> Headers:
@@ -137,7 +139,18 @@ class Http1(Exchanges):
                         self._count(rest)
                     return
         except h11.RemoteProtocolError as exc:
-            self._fail(f"the HTTP response breaks the protocol: {exc}")
+            self._fail(self._broken(exc, at_end=not data))
+
+    def _broken(self, exc: h11.RemoteProtocolError, *, at_end: bool) -> str:
+        """What is wrong, in words; empty where the server closed without an answer."""
+        if at_end:
+            return "the HTTP response breaks the protocol: it ended before its end was due" if self._raw else ""
+        if exc.error_status_hint == HEAD_TOO_LARGE:
+            return f"the response head is too large: more than {self._limits.head // 1024} KiB"
+        if not self._status and not self._raw.startswith(b"HTTP/"):
+            return f"the HTTP response breaks the protocol: it begins with '{text_of(bytes(self._raw), 40)}'"
+        # up to the colon h11's words are about the grammar; what follows is the code's own view of the bytes
+        return f"the HTTP response breaks the protocol: {str(exc).partition(':')[0]}"
 
     def _consume_eof(self) -> None:
         self._consume(b"")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inspector.app import http_rules
 from inspector.app.http1 import FIRST_STEP_BODY
+from inspector.app.http2_frames import FrameSieve, Goodbye
 from inspector.app.http_exchange import Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one
 from inspector.errors import UsageError
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 WINDOW = 4 * 1024 * 1024  # bytes in flight towards us: enough for a fast road, little enough for memory
 FRAME = 64 * 1024
+# what a field counts beside its bytes in SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, Section 6.5.2)
+FIELD_OVERHEAD = 32
+REFUSED_STREAM = 0x7
+CANCEL = 0x8
 HTTP_1_1_REQUIRED = 0xD
 # connection-specific headers may not stand in HTTP/2 (RFC 9113, Section 8.2.2)
 DROPPED = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "expect")
@@ -24,8 +30,21 @@ def http_get2(authority: str, path: str = "/") -> Http2:
     return Http2(one(Request("GET", authority, path or "/")), limits=Limits(body=FIRST_STEP_BODY))
 
 
-def fields_of(request: Request) -> list[tuple[str, str]]:
-    """The header fields of a request: pseudo-headers first, names in lower case."""
+# h2's exceptions, in words
+BROKEN = {
+    "FrameTooLargeError": "a frame is larger than we allow",
+    "FrameDataMissingError": "a frame is shorter than its kind needs",
+    "InvalidBodyLengthError": "the body is not of the length that content-length announces",
+    "FlowControlError": "more came than flow control allows",
+    "DenialOfServiceError": "the response head is too large",
+    "StreamIDTooLowError": "a stream's number was used before",
+}
+OUT_OF_TURN = "a frame is malformed, or out of turn"
+
+
+def fields_of(request: Request) -> list[tuple[bytes, bytes]]:
+    """The header fields of a request: pseudo-headers first, names in lower case. Raises UsageError for what may not stand there."""
+    http_rules.check(request)
     fields = [
         (":method", request.method), (":scheme", "https"), (":authority", request.header("host") or request.authority),
         (":path", request.target),
@@ -33,7 +52,7 @@ def fields_of(request: Request) -> list[tuple[str, str]]:
     fields += [(name.lower(), value) for name, value in request.headers if name.lower() not in DROPPED]
     if request.body is not None and request.body.size is not None and request.header("content-length") is None:
         fields.append(("content-length", str(request.body.size)))
-    return fields
+    return [(http_rules.to_bytes(name), http_rules.to_bytes(value)) for name, value in fields]
 
 
 def _text(fields: Any) -> Headers:
@@ -45,9 +64,11 @@ class Http2(Exchanges):
 
     version = "2"
     _machine: h2.connection.H2Connection | None = None
+    _sieve: FrameSieve
     _stream = 0
     _body_over = True
-    _gone = False
+    _gone = False  # no new stream may be opened
+    unprocessed = False  # the server did not look at the request: it may be sent again, whatever it is (RFC 9113, Section 8.7)
     wants_http1 = False  # the server will not do this over HTTP/2 (RFC 9113, Section 7: HTTP_1_1_REQUIRED)
     # h2.events -> who takes it; events that are not listed do not matter here
     _HANDLERS = {
@@ -57,7 +78,6 @@ class Http2(Exchanges):
         "TrailersReceived": "_trailing_fields",
         "StreamEnded": "_stream_ended",
         "StreamReset": "_reset",
-        "ConnectionTerminated": "_goodbye",
     }
 
     def _start(self, request: Request) -> bool:
@@ -71,7 +91,7 @@ class Http2(Exchanges):
         try:
             machine.send_headers(self._stream, fields_of(request), end_stream=self._body_over)
         except h2.exceptions.ProtocolError as exc:
-            raise UsageError(f"the request is not valid HTTP/2: {exc}", hint="--http1.1 takes it over HTTP/1.1") from exc
+            raise UsageError("the request is not valid HTTP/2", hint="--http1.1 takes it over HTTP/1.1") from exc
         return True
 
     def _open(self) -> h2.connection.H2Connection:
@@ -80,15 +100,19 @@ class Http2(Exchanges):
         import h2.settings
 
         machine = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
+        head = self._limits.head + FIELD_OVERHEAD * self._limits.headers
         machine.local_settings = h2.settings.Settings(client=True, initial_values={
             h2.settings.SettingCodes.ENABLE_PUSH: 0,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
             h2.settings.SettingCodes.MAX_FRAME_SIZE: FRAME,
-            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: self._limits.head,
+            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: head,
         })
+        # the machine has copied these from the settings that it was made with
+        machine.max_inbound_frame_size = FRAME
+        machine.decoder.max_header_list_size = head
         machine.initiate_connection()
         machine.increment_flow_control_window(WINDOW)
-        self._machine = machine
+        self._machine, self._sieve = machine, FrameSieve(FRAME)
         return machine
 
     def _produce(self) -> bytes:
@@ -118,11 +142,15 @@ class Http2(Exchanges):
 
         assert self._machine is not None
         try:
-            for event in self._machine.receive_data(data):
-                if not self._done:
-                    self._take(event)
+            for piece in self._sieve.feed(data):
+                if isinstance(piece, Goodbye):
+                    self._goodbye(piece)
+                    continue
+                for event in self._machine.receive_data(piece):
+                    if not self._done:
+                        self._take(event)
         except h2.exceptions.ProtocolError as exc:
-            self._fail(f"the HTTP/2 response breaks the protocol: {type(exc).__name__}: {exc}")
+            self._fail(f"the HTTP/2 response breaks the protocol: {BROKEN.get(type(exc).__name__, OUT_OF_TURN)}")
 
     def _consume_eof(self) -> None:
         if self._raw.startswith(b"HTTP/1."):
@@ -149,21 +177,45 @@ class Http2(Exchanges):
         self._trailers(_text(event.headers))
 
     def _stream_ended(self, _event: Any) -> None:
-        assert self._machine is not None
         if not self._body_over:  # answered before the whole body was sent: RFC 9113, 8.1 lets the rest be dropped
-            self._machine.reset_stream(self._stream, 0x8)
             self._body_over = True
+            self._drop_rest()
         self._end(reusable=not self._gone)
+
+    def _drop_rest(self) -> None:
+        import h2.exceptions
+
+        assert self._machine is not None
+        try:
+            self._machine.reset_stream(self._stream, CANCEL)
+        except h2.exceptions.StreamClosedError:
+            pass  # the server has reset it by itself (NO_ERROR, as the RFC wants it)
 
     def _reset(self, event: Any) -> None:
         self.wants_http1 = event.error_code == HTTP_1_1_REQUIRED
-        self._fail(f"the server reset the stream (HTTP/2 error {int(event.error_code)})")
+        self.unprocessed = event.error_code == REFUSED_STREAM
+        self._fail(f"the server reset the stream (HTTP/2 error {_code(event.error_code)})")
 
-    def _goodbye(self, event: Any) -> None:
+    def _goodbye(self, goodbye: Goodbye) -> None:
+        """No stream is opened any more; ours is still answered, if it is among those that the server has looked at."""
         self._gone = True
-        self.wants_http1 = event.error_code == HTTP_1_1_REQUIRED
-        if (event.last_stream_id or 0) < self._stream or event.error_code:
-            self._fail(f"the server said GOAWAY (HTTP/2 error {int(event.error_code or 0)})")
+        if self._done:
+            return
+        left_out = goodbye.last_stream < self._stream
+        if left_out or goodbye.error:
+            self.wants_http1 = goodbye.error == HTTP_1_1_REQUIRED
+            self.unprocessed = left_out and not self._status
+            self._fail(f"the server said GOAWAY (HTTP/2 error {_code(goodbye.error)})")
+
+
+def _code(number: int) -> str:
+    """An error code with its name (RFC 9113, Section 7)."""
+    import h2.errors
+
+    try:
+        return f"{int(number)} {h2.errors.ErrorCodes(int(number)).name}"
+    except ValueError:
+        return str(int(number))
 
 
 def _status(fields: Any) -> int:

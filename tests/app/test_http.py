@@ -283,6 +283,112 @@ def test_http2_peers_that_break_off_are_told_clearly(what):
     assert said[what] in (outcome.error or "")
 
 
+def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
+
+
+def goaway(last: int, error: int = 0) -> bytes:
+    return frame(7, 0, 0, last.to_bytes(4, "big") + error.to_bytes(4, "big") + b"bye")
+
+
+def asked(*requests: Request, **more) -> tuple[Http2, H2Server]:
+    """A client whose request has reached its server; the server's settings have come back."""
+    waiting = iter(requests or (Request("GET", "h"),))
+    client, server = Http2(lambda _: next(waiting, None), **more), H2Server()
+    server.machine.receive_data(client.data_to_send())
+    client.receive_data(server.machine.data_to_send())
+    server.machine.receive_data(client.data_to_send())
+    return client, server
+
+
+def test_http2_frames_may_be_as_large_as_we_announce():
+    sink = Sink()
+    client, server = asked(sink=sink)
+    assert server.machine.max_outbound_frame_size == 64 * 1024
+    server.machine.send_headers(1, [(":status", "200")])
+    server.machine.send_data(1, b"x" * 60_000, end_stream=True)
+    client.receive_data(server.machine.data_to_send())
+    assert [client.outcomes[-1].error, len(sink.body)] == [None, 60_000]
+
+
+def test_http2_heads_may_be_as_large_as_promised():
+    client, server = asked()
+    many = [(f"x-{n}", "y" * 60) for n in range(4000)]
+    server.machine.send_headers(1, [(":status", "200"), *many], end_stream=True)
+    client.receive_data(server.machine.data_to_send())
+    assert client.outcomes[-1].error is None
+    assert len(client.outcomes[-1].reply.headers) == 4000
+    client, server = asked()
+    server.machine.send_headers(1, [(":status", "200"), *((f"x-{n}", "y" * 90) for n in range(4000))], end_stream=True)
+    client.receive_data(server.machine.data_to_send())
+    assert "too large" in client.outcomes[-1].error
+
+
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+def test_an_answer_comes_to_its_end_although_the_server_said_goaway(step):
+    sink = Sink()
+    client, server = asked(Request("GET", "h", "/1"), Request("GET", "h", "/2"), sink=sink)
+    server.machine.send_headers(1, [(":status", "200")])
+    server.machine.send_data(1, b"first ")
+    stream = server.machine.data_to_send() + goaway(2**31 - 1) + goaway(1)
+    server.machine.send_data(1, b"second", end_stream=True)
+    stream += server.machine.data_to_send()
+    for start in range(0, len(stream), step):
+        client.receive_data(stream[start : start + step])
+    assert [client.outcomes[-1].error, sink.body, client.done] == [None, b"first second", True]
+    assert client.left_over.target == "/2"  # no new stream over this connection
+
+
+def test_a_goaway_that_leaves_our_stream_out_says_that_the_request_may_go_again():
+    client, _ = asked(Request("POST", "h", "/", (), BytesBody(b"x")))
+    client.receive_data(goaway(0))
+    assert [client.done, client.unprocessed] == [True, True]
+    assert "GOAWAY" in client.outcomes[-1].error
+
+
+def test_an_early_answer_ends_an_upload_and_is_whole():
+    client, server = asked(Request("POST", "h", "/", (), BytesBody(b"x" * 500_000)))
+    server.machine.send_headers(1, [(":status", "413")])
+    server.machine.send_data(1, b"too large", end_stream=True)
+    server.machine.reset_stream(1, 0)
+    client.receive_data(server.machine.data_to_send())
+    outcome = client.outcomes[-1]
+    assert [client.done, outcome.error, outcome.reply.status, outcome.reply.complete] == [True, None, 413, True]
+    assert client.data_to_send() is not None
+
+
+@pytest.mark.parametrize("request_", [
+    Request("GET", "h", "/", ((":path", "/x"),)), Request("GET", "h", "/", (("a b", "x"),)),
+    Request("GET", "h", "/", (("X", "a\r\nb"),)),
+    Request("G T", "h"), Request("GET", "h", "/a b"), Request("GET", "h", "/\r\nx"), Request("GET", "h", "/", (("X", " a"),)),
+    Request("GET", "h", "/\u00e9"), Request("GET", "h\r\n", "/"),
+])
+def test_both_versions_refuse_the_same_requests(request_):
+    for kind in (Http1, Http2):
+        with pytest.raises(UsageError):
+            kind(one(request_))
+
+
+def test_header_bytes_go_as_they_were_typed():
+    request_ = Request("GET", "h", "/", (("X-B", "\u00e9\udcff"),))
+    assert b"X-B: \xc3\xa9\xff\r\n" in Http1(one(request_)).data_to_send()
+    server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
+    server.initiate_connection()
+    events = server.receive_data(Http2(one(request_)).data_to_send())
+    assert (b"x-b", b"\xc3\xa9\xff") in next(e for e in events if isinstance(e, h2.events.RequestReceived)).headers
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_broken_responses_are_told_in_words(name):
+    error = answered(HOSTILE[name])[0].error
+    for jargon in ("bytearray", "role=", "Receive buffer", "Error:"):
+        assert jargon not in error
+
+
+def test_a_server_that_closes_without_an_answer_has_not_broken_the_protocol():
+    assert answered(b"")[0].error is None
+
+
 def test_noise_never_raises_and_always_ends():
     import random
 
