@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from inspector.errors import UsageError
 
 HTTPS_PORT = 443
+HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*)")
+NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+CONTROL = re.compile(r"[\x00-\x20\x7f]")
+BEGIN_OF_PATH = re.compile(r"[/?]")
 
 
 class Target(NamedTuple):
@@ -52,36 +58,72 @@ def is_ip_address(text: str) -> bool:
 def to_ascii_host(host: str) -> str:
     """The host as it goes on the wire: IP addresses as they are, names in A-labels, lower case kept as typed.
 
-    Raises UsageError where a name cannot be encoded (RFC 5891).
+    Raises UsageError for what is neither an address nor a name.
     """
-    if is_ip_address(host) or host.isascii():
+    if is_ip_address(host):
         return host
+    name = host if host.isascii() else _a_labels(host)
+    if not HOST.fullmatch(name):
+        raise UsageError(f"{_shown(host)} is not a host name", hint="check the spelling of the name")
+    if NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
+        # no top-level domain is a number; some programs read this as an address, each its own way (WHATWG URL, Section 3.5)
+        raise UsageError(f"{_shown(host)} is neither a name nor an address", hint="write an IPv4 address as 127.0.0.1")
+    return name
+
+
+def _a_labels(host: str) -> str:
+    """IDNA 2008 with the non-transitional mapping of UTS #46, as browsers and curl have it (RFC 5891)."""
+    import idna
+
     try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError as exc:
-        raise UsageError(f"'{host}' is not a host name", hint="check the spelling of the name") from exc
+        return idna.encode(host, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as exc:
+        raise UsageError(f"{_shown(host)} is not a host name", hint="check the spelling of the name") from exc
+
+
+def _shown(text: str) -> str:
+    """In quotes, and free of what cannot be encoded or could act on a terminal."""
+    return repr(text).encode("utf-8", "backslashreplace").decode()
+
+
+def quoted(text: str) -> str:
+    """Characters beyond ASCII percent-encoded as UTF-8 (RFC 3987, Section 3.1); everything else as it is."""
+    return NOT_ASCII.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), text)
 
 
 def _port(text: str, whole: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
-        raise UsageError(f"'{whole}' has no valid port", hint="a port is a number from 1 to 65535")
+        raise UsageError(f"{_shown(whole)} has no valid port", hint="a port is a number from 1 to 65535")
     return int(text)
 
 
 def _from_url(text: str, default_port: int) -> Target:
+    hint = "write it as https://host:port/path"
     try:
         parts = urlsplit(text)
-        host, port_text = parts.hostname or "", parts.netloc.rpartition("@")[2]
+        host, netloc = parts.hostname or "", parts.netloc
     except ValueError as exc:
-        raise UsageError(f"'{text}' is not a URL", hint="write it as https://host:port/path") from exc
+        raise UsageError(f"{_shown(text)} is not a URL", hint=hint) from exc
+    userinfo, _, place = netloc.rpartition("@")
+    scheme = parts.scheme.lower()
+    if userinfo and (scheme == "https" or ":" in userinfo):
+        raise UsageError("a URL takes no user and no password: the command line can be read by everybody on this machine",
+                         hint="leave them out of the URL: mtls request has --user NAME with --user-file FILE or --user-env NAME")
     if not host:
-        raise UsageError(f"'{text}' names no host", hint="write it as https://host:port/path")
-    _, _, port = port_text.rpartition("]")[2].partition(":")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        raise UsageError(f"{_shown(text)} names no host", hint=hint)
+    if not scheme or CONTROL.search(netloc) or netloc not in text:  # urlsplit drops line ends and tabs
+        raise UsageError(f"{_shown(text)} is not a URL", hint=hint)
+    _, _, port = place.rpartition("]")[2].partition(":")
     return Target(
-        to_ascii_host(host), _port(port, text) if port else default_port, None, path, parts.scheme.lower(),
-        parts.netloc.rpartition("@")[0] or None,
-    )
+        to_ascii_host(host), _port(port, text) if port else default_port, None, _url_path(text), scheme, userinfo or None)
+
+
+def _url_path(url: str) -> str:
+    """Path and query as they were written, an empty query too."""
+    rest = url.partition("://")[2].partition("#")[0]
+    begin = BEGIN_OF_PATH.search(rest)
+    path = rest[begin.start() :] if begin else ""
+    return quoted(path if path.startswith("/") else "/" + path)
 
 
 def parse_target(text: str, default_port: int = HTTPS_PORT) -> Target:

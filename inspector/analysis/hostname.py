@@ -83,7 +83,11 @@ def _reason(pattern: bytes, host: str) -> str:
         parsed = DNSPattern.from_bytes(pattern)
     except CertificateError:
         return "is no valid pattern: * may only be the whole first label, above at least two others"
-    if DNS_ID(host).verify(parsed):
+    try:
+        identity = DNS_ID(host)
+    except ValueError:  # a name of a capture, say, that no certificate can hold
+        return "is another name"
+    if identity.verify(parsed):
         return "matches by the letter, but OpenSSL does not take it"
     if b"*" in pattern:
         rest = pattern.partition(b".")[2].decode("latin-1").lower()

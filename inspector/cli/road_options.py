@@ -62,7 +62,7 @@ def addresses_for(target: Target, given: tuple[str, ...]) -> tuple[str, ...]:
     for text in given:
         host, port, addresses = ([*text.split(":", 2), "", ""])[:3]
         parts = tuple(part.strip().strip("[]") for part in addresses.split(",") if part.strip())
-        if not host or not port.isdigit() or not parts or not all(is_ip_address(part) for part in parts):
+        if not host or not (port.isascii() and port.isdigit()) or not parts or not all(is_ip_address(part) for part in parts):
             raise UsageError(f"--resolve '{text}' is not HOST:PORT:ADDRESS", hint="for instance --resolve api.test:443:127.0.0.1")
         if host in ("*", target.host) and int(port) == target.port:
             found = parts
@@ -102,8 +102,8 @@ def _with_user(proxy: Proxy, user: str | None, environment: Mapping[str, str]) -
 
 def parse_proxy(text: str) -> Proxy:
     """A proxy's URL. Raises UsageError where it makes no sense."""
-    parts = urlsplit(text if "://" in text else f"http://{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         kind, default = PROXY_KINDS[parts.scheme.lower()]
         host, port = parts.hostname or "", parts.port or default
     except (KeyError, ValueError) as exc:
