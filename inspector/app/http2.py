@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_rules
 from inspector.app.http1 import FIRST_STEP_BODY
-from inspector.app.http2_frames import FrameSieve, Goodbye
+from inspector.app.http2_frames import BODY, FrameSieve, Goodbye, TooLong, split
 from inspector.app.http_exchange import Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one
 from inspector.errors import UsageError
@@ -32,7 +32,6 @@ def http_get2(authority: str, path: str = "/") -> Http2:
 
 # h2's exceptions, in words
 BROKEN = {
-    "FrameTooLargeError": "a frame is larger than we allow",
     "FrameDataMissingError": "a frame is shorter than its kind needs",
     "InvalidBodyLengthError": "the body is not of the length that content-length announces",
     "FlowControlError": "more came than flow control allows",
@@ -108,7 +107,7 @@ class Http2(Exchanges):
             h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: head,
         })
         # the machine has copied these from the settings that it was made with
-        machine.max_inbound_frame_size = FRAME
+        machine.max_inbound_frame_size = BODY + FRAME  # the sieve keeps to FRAME, and joins
         machine.decoder.max_header_list_size = head
         machine.initiate_connection()
         machine.increment_flow_control_window(WINDOW)
@@ -117,25 +116,24 @@ class Http2(Exchanges):
 
     def _produce(self) -> bytes:
         assert self._machine is not None
-        if not self._body_over and not self._done:
-            self._send_body(self._machine)
-        return self._machine.data_to_send()
+        if self._body_over or self._done:
+            return self._machine.data_to_send()
+        self._send_body(self._machine)
+        return split(self._machine.data_to_send(), self._machine.remote_settings.max_frame_size)
 
     def _send_body(self, machine: h2.connection.H2Connection) -> None:
+        """Hand the machine a piece of the body, as one frame however long: ``split`` cuts it to what the server takes."""
         assert self._request is not None
         assert self._request.body is not None
         room = machine.local_flow_control_window(self._stream)
-        size = machine.max_outbound_frame_size
-        for _ in range(4):
-            if room <= 0:
-                return
-            piece = self._request.body.read(min(size, room))
-            machine.send_data(self._stream, piece, end_stream=not piece)
-            self._sent += len(piece)
-            room -= len(piece)
-            if not piece:
-                self._body_over = True
-                return
+        if room <= 0:
+            return
+        piece = self._request.body.read(min(BODY, room))
+        allowed, machine.max_outbound_frame_size = machine.max_outbound_frame_size, BODY
+        machine.send_data(self._stream, piece, end_stream=not piece)
+        machine.max_outbound_frame_size = allowed  # heads keep to it by themselves
+        self._sent += len(piece)
+        self._body_over = not piece
 
     def _consume(self, data: bytes) -> None:
         import h2.exceptions
@@ -146,11 +144,19 @@ class Http2(Exchanges):
                 if isinstance(piece, Goodbye):
                     self._goodbye(piece)
                     continue
+                if isinstance(piece, TooLong):
+                    self._too_long(piece)
+                    return
                 for event in self._machine.receive_data(piece):
                     if not self._done:
                         self._take(event)
         except h2.exceptions.ProtocolError as exc:
             self._fail(f"the HTTP/2 response breaks the protocol: {BROKEN.get(type(exc).__name__, OUT_OF_TURN)}")
+
+    def _too_long(self, frame: TooLong) -> None:
+        self._consume_eof()
+        if not self._done:
+            self._fail(f"the HTTP/2 response breaks the protocol: a frame of {frame.length} bytes, {FRAME} are allowed")
 
     def _consume_eof(self) -> None:
         if self._raw.startswith(b"HTTP/1."):
