@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_rules
 from inspector.app.http1 import FIRST_STEP_BODY
-from inspector.app.http2_frames import BODY, FrameSieve, Goodbye, TooLong, split
-from inspector.app.http_exchange import Exchanges
-from inspector.app.http_message import Headers, Limits, Request, one
+from inspector.app.http2_frames import BODY, ROW, Body, FrameSieve, Goodbye, TooLong, empty_data, split, window_update
+from inspector.app.http_exchange import NO_BODY, Exchanges
+from inspector.app.http_message import Headers, Limits, Request, one, value_of
 from inspector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ FIELD_OVERHEAD = 32
 REFUSED_STREAM = 0x7
 CANCEL = 0x8
 HTTP_1_1_REQUIRED = 0xD
+# What h2 expects a stream's body to come to. It does not see the body, so it must not count; without this it sees everything.
+COUNTED = "_expected_content_length"
 # connection-specific headers may not stand in HTTP/2 (RFC 9113, Section 8.2.2)
 DROPPED = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "expect")
 
@@ -67,6 +69,8 @@ class Http2(Exchanges):
     _stream = 0
     _body_over = True
     _gone = False  # no new stream may be opened
+    _owed = 0  # bytes of DATA that the machine did not see, and for which the windows were not opened again
+    _windows = b""
     unprocessed = False  # the server did not look at the request: it may be sent again, whatever it is (RFC 9113, Section 8.7)
     wants_http1 = False  # the server will not do this over HTTP/2 (RFC 9113, Section 7: HTTP_1_1_REQUIRED)
     # h2.events -> who takes it; events that are not listed do not matter here
@@ -107,7 +111,7 @@ class Http2(Exchanges):
             h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: head,
         })
         # the machine has copied these from the settings that it was made with
-        machine.max_inbound_frame_size = BODY + FRAME  # the sieve keeps to FRAME, and joins
+        machine.max_inbound_frame_size = ROW + FRAME  # the sieve keeps to FRAME, and joins
         machine.decoder.max_header_list_size = head
         machine.initiate_connection()
         machine.increment_flow_control_window(WINDOW)
@@ -116,10 +120,11 @@ class Http2(Exchanges):
 
     def _produce(self) -> bytes:
         assert self._machine is not None
+        windows, self._windows = self._windows, b""
         if self._body_over or self._done:
-            return self._machine.data_to_send()
+            return self._machine.data_to_send() + windows
         self._send_body(self._machine)
-        return split(self._machine.data_to_send(), self._machine.remote_settings.max_frame_size)
+        return split(self._machine.data_to_send(), self._machine.remote_settings.max_frame_size) + windows
 
     def _send_body(self, machine: h2.connection.H2Connection) -> None:
         """Hand the machine a piece of the body, as one frame however long: ``split`` cuts it to what the server takes."""
@@ -143,15 +148,34 @@ class Http2(Exchanges):
             for piece in self._sieve.feed(data):
                 if isinstance(piece, Goodbye):
                     self._goodbye(piece)
-                    continue
-                if isinstance(piece, TooLong):
+                elif isinstance(piece, TooLong):
                     self._too_long(piece)
                     return
-                for event in self._machine.receive_data(piece):
-                    if not self._done:
-                        self._take(event)
+                elif isinstance(piece, Body):
+                    self._body_data(piece)
+                else:
+                    self._tell(piece)
         except h2.exceptions.ProtocolError as exc:
             self._fail(f"the HTTP/2 response breaks the protocol: {BROKEN.get(type(exc).__name__, OUT_OF_TURN)}")
+
+    def _tell(self, frames: bytes) -> None:
+        """Give the machine frames, and take what it makes of them."""
+        assert self._machine is not None
+        for event in self._machine.receive_data(frames):
+            if not self._done:
+                self._take(event)
+
+    def _body_data(self, body: Body) -> None:
+        """DATA that the machine did not see: flow control is our own business (RFC 9113, Section 5.2)."""
+        self._owed += len(body.data)
+        if self._owed >= WINDOW // 2 or body.last:
+            self._windows += window_update(0, self._owed) if self._owed else b""
+            self._windows += b"" if body.last else window_update(self._stream, self._owed)
+            self._owed = 0
+        if body.data and not self._done:
+            self._data(body.data)
+        if body.last:
+            self._tell(empty_data(self._stream))
 
     def _too_long(self, frame: TooLong) -> None:
         self._consume_eof()
@@ -172,6 +196,11 @@ class Http2(Exchanges):
 
     def _response(self, event: Any) -> None:
         self._head(_status(event.headers), "", _text(event.headers))
+        assert self._machine is not None
+        stream = self._machine.streams.get(self._stream)
+        if hasattr(stream, COUNTED):
+            setattr(stream, COUNTED, None)
+            self._sieve.watch(self._stream)
 
     def _received(self, event: Any) -> None:
         assert self._machine is not None
@@ -183,6 +212,12 @@ class Http2(Exchanges):
         self._trailers(_text(event.headers))
 
     def _stream_ended(self, _event: Any) -> None:
+        self._sieve.watch(0)
+        length = value_of(self._headers, "content-length")
+        assert self._request is not None
+        if length and int(length) != self._body_bytes and self._request.method != "HEAD" and self._status not in NO_BODY:
+            self._fail(f"the HTTP/2 response breaks the protocol: {BROKEN['InvalidBodyLengthError']}")
+            return
         if not self._body_over:  # answered before the whole body was sent: RFC 9113, 8.1 lets the rest be dropped
             self._body_over = True
             self._drop_rest()

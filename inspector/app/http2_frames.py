@@ -5,19 +5,23 @@
   the midst of an answer.
 - A row of DATA frames is handed on as one, and one large DATA frame of ours leaves as a row: what h2 does for each frame costs more
   than decrypting it, and where a frame ends means nothing (Section 6.1). Flow control counts the same bytes.
+- DATA of one stream can be kept from the machine, which spells out every byte it is given for a log that nobody reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import NamedTuple
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER = 9
+_FRAME = Struct(">BHBBL")  # length in three bytes, type, flags, stream
 DATA, GOAWAY = 0x0, 0x7
 END_STREAM, PADDED = 0x1, 0x8
 GOAWAY_LEAST = 8
-BODY = 256 * 1024  # bytes that are handed over as one frame; a row of received ones may be longer by one
+BODY = 96 * 1024  # bytes of ours that are handed over as one frame
+ROW = 64 * 1024  # bytes of received frames that are joined, and one frame more. Larger pieces cost the allocator page faults
 
 
 class Goodbye(NamedTuple):
@@ -27,39 +31,62 @@ class Goodbye(NamedTuple):
     error: int
 
 
+class Body(NamedTuple):
+    """DATA frames of the stream that is watched: their payload, as flow control counts it, and whether they end the stream."""
+
+    data: bytes
+    last: bool
+
+
 class TooLong(NamedTuple):
     """A frame that is longer than we allow; nothing after it is read."""
 
     length: int
 
 
-class _Row:
-    """DATA frames of one stream that stand one behind the other."""
+class _Row(NamedTuple):
+    """DATA frames of one stream that stand one behind the other, without padding; ``stop`` is where they end."""
 
-    def __init__(self) -> None:
-        self.frames = 0
-        self._stream = b""
-        self._last = False
-        self._parts: list[memoryview] = []
-        self._size = 0
-
-    def takes(self, flags: int, stream: bytes) -> bool:
-        """True where a frame with these flags can be joined to the row."""
-        return not flags & PADDED and not self._last and self._size < BODY and (not self.frames or stream == self._stream)
-
-    def add(self, flags: int, stream: bytes, payload: memoryview) -> None:
-        self.frames += 1
-        self._stream, self._last = stream, bool(flags & END_STREAM)
-        self._parts.append(payload)
-        self._size += len(payload)
+    stream: int
+    parts: list[memoryview]
+    size: int
+    last: bool
+    stop: int
 
     def joined(self) -> bytes:
-        flags = END_STREAM if self._last else 0
-        return b"".join((self._size.to_bytes(3, "big"), bytes((DATA, flags)), self._stream, *self._parts))
+        """As one frame."""
+        return b"".join((_FRAME.pack(self.size >> 16, self.size & 0xFFFF, DATA, self.last, self.stream), *self.parts))
+
+    def body(self) -> Body:
+        return Body(b"".join(self.parts), self.last)
+
+
+def _row(view: memoryview, at: int, largest: int) -> _Row:
+    """The row that begins at ``at`` with a whole DATA frame: all that are whole and allowed, up to ``ROW`` bytes and a frame."""
+    end, header = len(view), _FRAME.unpack_from
+    high, low, _, flags, stream = header(view, at)
+    parts: list[memoryview] = []
+    size, last = 0, False
+    while True:
+        length = high << 16 | low
+        stop = at + HEADER + length
+        if stop > end or length > largest:
+            break
+        parts.append(view[at + HEADER : stop])
+        size += length
+        at = stop
+        last = bool(flags & END_STREAM)
+        if last or size >= ROW or end - at < HEADER:
+            break
+        high, low, kind, flags, of = header(view, at)
+        if kind != DATA or of != stream or flags & PADDED:
+            break
+    return _Row(stream, parts, size, last, at)
 
 
 class FrameSieve:
-    """``feed`` yields whole frames, as bytes for the machine; but for each GOAWAY, which comes out as a ``Goodbye`` in its place.
+    """``feed`` yields whole frames, as bytes for the machine; but for each GOAWAY, which comes out as a ``Goodbye`` in its place,
+    and DATA of the stream that is watched.
 
     ``largest``: the longest frame that we allow (SETTINGS_MAX_FRAME_SIZE); a longer one comes out as ``TooLong``.
     """
@@ -67,43 +94,62 @@ class FrameSieve:
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._held = b""  # a frame in part
+        self._watched = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes | Goodbye | TooLong]:
+    def watch(self, stream: int) -> None:
+        """From here on DATA of this stream (0: of none) does not go to the machine; padded frames do, it knows what to do."""
+        self._watched = stream
+
+    def feed(self, data: bytes) -> Iterator[bytes | Goodbye | Body | TooLong]:
         """What is to be done with ``data``, in order."""
-        if self._held:
-            data, self._held = self._held + data, b""
-        view, size, begin, at, row = memoryview(data), len(data), 0, 0, _Row()
+        view = memoryview(data)
+        while self._held and view:  # complete the frame that is held, without touching what follows it
+            length = int.from_bytes(self._held[:3], "big") if len(self._held) >= HEADER else 0
+            missing = HEADER + (length if length <= self._largest else 0) - len(self._held)
+            whole, view, self._held = self._held + bytes(view[:missing]), view[missing:], b""
+            yield from self._frames(memoryview(whole))
+        if view:
+            yield from self._frames(view)
+
+    def _frames(self, view: memoryview) -> Iterator[bytes | Goodbye | Body | TooLong]:
+        size, begin, at = len(view), 0, 0  # what lies between ``begin`` and ``at`` goes through as it came
         while size - at >= HEADER:
-            length, kind, flags = data[at] << 16 | data[at + 1] << 8 | data[at + 2], data[at + 3], data[at + 4]
+            high, low, kind, flags, stream = _FRAME.unpack_from(view, at)
+            length = high << 16 | low
             stop = at + HEADER + length
             if length > self._largest:
-                yield from self._through(data, begin, at, row)
+                if begin < at:
+                    yield bytes(view[begin:at])
                 yield TooLong(length)
                 return
             if stop > size:
                 break
-            stream = data[at + 5 : at + HEADER]
-            if row.frames and (kind != DATA or not row.takes(flags, stream)):
-                yield from self._through(data, begin, at, row)
-                begin, row = at, _Row()
-            if kind == DATA and row.takes(flags, stream):
-                if not row.frames and begin < at:
-                    yield data[begin:at]
-                    begin = at
-                row.add(flags, stream, view[at + HEADER : stop])
+            if kind == DATA and not flags & PADDED:
+                if begin < at:
+                    yield bytes(view[begin:at])
+                row = _row(view, at, self._largest)
+                yield row.body() if stream == self._watched else row.joined()
+                begin = stop = row.stop
             elif kind == GOAWAY and length >= GOAWAY_LEAST:
-                yield from self._through(data, begin, at, row)
-                body = data[at + HEADER : at + HEADER + GOAWAY_LEAST]
+                if begin < at:
+                    yield bytes(view[begin:at])
+                body = view[at + HEADER : at + HEADER + GOAWAY_LEAST]
                 yield Goodbye(int.from_bytes(body[:4], "big") & 0x7FFFFFFF, int.from_bytes(body[4:], "big"))
                 begin = stop
             at = stop
-        self._held = data[at:]
-        yield from self._through(data, begin, at, row)
+        self._held = bytes(view[at:])
+        if begin < at:
+            yield bytes(view[begin:at])
 
-    def _through(self, data: bytes, begin: int, end: int, row: _Row) -> Iterator[bytes]:
-        """What was passed over: a row of DATA frames as one, anything else as it came."""
-        if begin < end:
-            yield row.joined() if row.frames > 1 else data[begin:end]
+
+def window_update(stream: int, size: int) -> bytes:
+    """A WINDOW_UPDATE: ``size`` more bytes may be sent on this stream, or (0) on the connection (Section 6.9)."""
+    return b"\x00\x00\x04\x08\x00" + stream.to_bytes(4, "big") + size.to_bytes(4, "big")
+
+
+def empty_data(stream: int) -> bytes:
+    """A DATA frame that only ends its stream."""
+    return b"\x00\x00\x00\x00\x01" + stream.to_bytes(4, "big")
 
 
 def split(data: bytes, largest: int) -> bytes:
