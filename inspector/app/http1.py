@@ -55,6 +55,7 @@ class Http1(Exchanges):
     _out = b""
     _held = False  # the body waits for "100 Continue"
     _body_over = True
+    _unsent = False  # a body was announced and kept back: who waits for it would take the next request for it
     _owed = 0  # bytes of a counted body that have not come
     _keeps_alive = False
 
@@ -84,7 +85,7 @@ class Http1(Exchanges):
         if "transfer-encoding" in names or status in NO_BODY or self._request.method in {"HEAD", "CONNECT"} or not self._body_over:
             return 0
         closes = "close" in names.get("connection", "") or "close" in (self._request.header("connection") or "").lower()
-        self._keeps_alive = self.version == "1.1" and not closes
+        self._keeps_alive = self.version == "1.1" and not closes and not self._unsent
         length = names.get("content-length", "")
         return int(length) if length.isascii() and length.isdigit() else 0
 
@@ -179,7 +180,7 @@ class Http1(Exchanges):
             self._interim(event.status_code, _text(event.headers))
         elif isinstance(event, h11.Response):
             if self._held:  # a final answer instead of "100 Continue": the body is not wanted
-                self._body_over, self._held = True, False
+                self._body_over, self._held, self._unsent = True, False, True
             self.version = bytes(event.http_version).decode("ascii")
             headers = _text(event.headers)
             self._head(event.status_code, bytes(event.reason).decode("latin-1"), headers)

@@ -6,59 +6,22 @@ without the credential, unless that was asked for: who the certificate may be sh
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
-from inspector.app import steps
 from inspector.app.http_exchange import Exchanges
-from inspector.app.http_message import NO_LIMITS, Headers, Limits, Outcome, Request, Sink, value_of
-from inspector.app.result import HttpReply
-from inspector.errors import UsageError
+from inspector.app.http_message import Outcome, Request
 from inspector.plan import Channel, Conversation, HandshakePlan, Pause, Step
 from inspector.session import gate
-from inspector.session.gate import Requirement
+from inspector.session.course import IDEMPOTENT, NO_ANSWER, Course, Errand, Options, Valve, check_pause
+from inspector.session.redirect import REDIRECTS
 from inspector.session.settings import Settings, handshake_plan
-from inspector.target import Target, parse_target
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
+__all__ = ["Errand", "Options", "Result", "Visit", "report_of", "run"]
+
 ALPN = {"both": ("h2", "http/1.1"), "1.1": ("http/1.1",), "2": ("h2",)}
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-KEEPS_METHOD = frozenset({307, 308})
-# statuses that curl's --retry takes for passing
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-LONGEST_PAUSE = 60.0
-# may be sent a second time without a second effect (RFC 9110, Section 9.2.2)
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-# headers that are for one host only
-PERSONAL = frozenset({"authorization", "cookie", "proxy-authorization", "host"})
-ABOUT_BODY = frozenset({"content-length", "content-type", "transfer-encoding", "content-encoding", "expect"})
-
-
-class Errand(NamedTuple):
-    """One URL: the request, who takes the response, and where it goes."""
-
-    url: str
-    request: Request
-    sink: Sink
-
-
-class Options(NamedTuple):
-    """How requests are sent. ``http`` is "both", "1.1" or "2"; ``any_host``: redirects may take the credential elsewhere."""
-
-    requirements: tuple[Requirement, ...] = ()
-    http: str = "both"
-    location: bool = False
-    any_host: bool = False
-    redirects: int = 50
-    retry: int = 0
-    retry_pause: float | None = None
-    decode: bool = False
-    limits: Limits = NO_LIMITS
-    hide_errors: bool = False  # --fail: bodies of errors are not shown
-    hashed: bool = False
 
 
 class Visit(NamedTuple):
@@ -72,7 +35,8 @@ class Visit(NamedTuple):
 class Result(NamedTuple):
     """What became of the errands of one host. ``gate`` is the requirement that did not hold, where one kept everything back.
 
-    ``outcomes`` has the last outcome of each errand that was answered, and ``urls`` where it came from in the end.
+    ``outcomes`` has the last outcome of each errand that was begun, and ``urls`` where it came from in the end. ``error`` is that
+    of the first errand that failed; ``whole``: each errand came to its end, good or bad.
     """
 
     visits: tuple[Visit, ...]
@@ -81,185 +45,19 @@ class Result(NamedTuple):
     redirects: int
     gate: gate.Answer | None
     error: str | None
+    whole: bool = True
     interrupted: str | None = None
-
-
-class _Valve:
-    """Stands between the exchanges and the errand's sink: bodies of redirects that are followed, and of answers that are tried
-    again, are not what was asked for.
-    """
-
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self._shut = False
-
-    def interim(self, status: int, headers: Headers) -> None:
-        self._course.errand.sink.interim(status, headers)
-
-    def head(self, request: Request, reply: HttpReply) -> None:
-        self._shut = self._course.swallows(reply)
-        self._course.errand.sink.head(request, reply)
-
-    def data(self, data: bytes) -> None:
-        if not self._shut:
-            self._course.errand.sink.data(data)
-
-    def trailers(self, headers: Headers) -> None:
-        self._course.errand.sink.trailers(headers)
-
-
-class Course:
-    """Where we are among errands, redirects and retries. ``next_request`` is asked by the exchanges after each outcome."""
-
-    def __init__(self, settings: Settings, errands: Sequence[Errand], options: Options) -> None:
-        self.home = self.settings = settings
-        self.options = options
-        self._waiting = deque(errands)
-        self.errand = self._waiting.popleft()
-        self.request: Request | None = self.errand.request
-        self.url = self.errand.url
-        self.hops = self.total_hops = 0
-        self.attempts = 0
-        self.pause: float | None = None
-        self.moved = False  # the next request goes to another host
-        self.error: str | None = None
-        self.outcomes: list[Outcome] = []
-        self.urls: list[str] = []
-
-    @property
-    def over(self) -> bool:
-        return self.request is None
-
-    def next_request(self, outcome: Outcome | None) -> Request | None:
-        """The request to send now over this connection, or None where it has served."""
-        if outcome is not None:
-            self._settle(outcome)
-        return None if self.moved or self.pause is not None or self.error else self.request
-
-    def swallows(self, reply: HttpReply) -> bool:
-        """True for a body that is not the answer to the errand."""
-        if self._redirect_of(reply) is not None or self._will_retry(reply):
-            return True
-        return self.options.hide_errors and reply.status >= 400
-
-    def _will_retry(self, reply: HttpReply) -> bool:
-        return reply.status in TRANSIENT and self.attempts < self.options.retry
-
-    def _redirect_of(self, reply: HttpReply) -> str | None:
-        location = value_of(reply.headers, "location")
-        if not self.options.location or reply.status not in REDIRECTS or not location:
-            return None
-        return urljoin(self.url, location.encode("latin-1").decode("utf-8", "replace"))
-
-    def _settle(self, outcome: Outcome) -> None:
-        """After an answer: the same again, the redirect, or the next errand."""
-        reply = outcome.reply
-        if reply is None or outcome.error:
-            self.break_off(outcome)
-            return
-        if self._will_retry(reply):
-            self._again(value_of(reply.headers, "retry-after"))
-            return
-        where = self._redirect_of(reply)
-        if where is None:
-            self._finish(outcome)
-            return
-        self.hops += 1
-        self.total_hops += 1
-        if self.hops > self.options.redirects:
-            self.error = f"more than {self.options.redirects} redirects"
-            self._finish(outcome)
-        else:
-            self._follow(outcome, reply.status, where)
-
-    def _again(self, after: str | None) -> None:
-        self.attempts += 1
-        wait = float(after) if after and after.isdigit() else 2.0 ** (self.attempts - 1)
-        pause = self.options.retry_pause
-        self.pause = min(LONGEST_PAUSE, wait if pause is None else pause)
-        self.rewind()
-
-    def rewind(self) -> bool:
-        """Make the body ready to be sent again; False (and an error) where that cannot be done."""
-        if self.request is not None and self.request.body is not None and not self.request.body.restart():
-            self.error = "the body cannot be sent a second time (it came through a pipe)"
-        return self.error is None
-
-    def break_off(self, outcome: Outcome) -> None:
-        """An exchange broke: keep what there is of it, and go no further."""
-        self.outcomes.append(outcome)
-        self.urls.append(self.url)
-        self.error = self.error or outcome.error or "the server closed the connection without an answer"
-
-    def retry_connection(self) -> bool:
-        """Nobody answered: True where it is tried again."""
-        if self.attempts >= self.options.retry or self.request is None:
-            return False
-        self._again(None)
-        return self.error is None
-
-    def _finish(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-        self.urls.append(self.url)
-        self.hops = self.attempts = 0
-        if not self._waiting or self.error:
-            self.request = None
-            return
-        self.errand = self._waiting.popleft()
-        self.request, self.url = self.errand.request, self.errand.url
-        if self.settings is not self.home:
-            self.settings, self.moved = self.home, True
-
-    def _follow(self, outcome: Outcome, status: int, where: str) -> None:
-        """Go where a redirect leads (RFC 9110, Section 15.4): with GET, unless the status keeps the method."""
-        try:
-            target = parse_target(where)
-        except UsageError as exc:
-            self.error = f"the redirect leads to '{where}': {exc.message}"
-            self._finish(outcome)
-            return
-        if target.scheme != "https":
-            self.error = f"the redirect leads to {target.scheme}://, where nothing is protected"
-            self._finish(outcome)
-            return
-        request = outcome.request
-        changes = status not in KEEPS_METHOD and not (request.method == "HEAD" or (status != 303 and request.method != "POST"))
-        if changes:
-            headers = tuple((name, value) for name, value in request.headers if name.lower() not in ABOUT_BODY)
-            request = request._replace(method="GET", body=None, headers=headers, expect=False)
-        elsewhere = (target.host.lower(), target.port) != (self.settings.target.host.lower(), self.settings.target.port)
-        if elsewhere:
-            request = self._leave(request, target)
-        self.request = request._replace(target=target.url_path or "/")
-        self.url = where
-        if not changes:
-            self.rewind()
-
-    def _leave(self, request: Request, target: Target) -> Request:
-        """Another host gets neither our certificate nor our passwords; coming home changes that again."""
-        self.moved = True
-        home = self.home.target
-        if (target.host.lower(), target.port) == (home.host.lower(), home.port):
-            self.settings = self.home
-            return self.errand.request._replace(method=request.method, body=request.body)
-        self.settings = self.home._replace(
-            target=target, server_name=None, connect_to=None, addresses=(), starttls=None,
-            credential=self.home.credential if self.options.any_host else None,
-        )
-        headers = request.headers
-        if not self.options.any_host:
-            headers = tuple((name, value) for name, value in headers if name.lower() not in PERSONAL)
-        return request._replace(authority=steps.http_authority(self.settings), headers=headers)
 
 
 def run(settings: Settings, errands: Sequence[Errand], options: Options) -> Generator[Step, Any, Result]:
     """Send the errands of one host. Raises UsageError where a request is not valid HTTP."""
+    check_pause(options.retry_pause)
     for errand in errands:
         validate(errand.request, options.http)
     course = Course(settings, errands, options)
     visits: list[Visit] = []
     failed_gate: gate.Answer | None = None
-    while not course.over and course.error is None:
+    while not course.over:
         if course.pause is not None:
             pause, course.pause = course.pause, None
             yield Pause(pause)
@@ -274,35 +72,44 @@ def run(settings: Settings, errands: Sequence[Errand], options: Options) -> Gene
             break
         if not _goes_on(course, visit, began):
             break
+    error = next((outcome.error for outcome in course.outcomes if outcome.error), None)
     return Result(
-        tuple(visits), tuple(course.outcomes), tuple(course.urls), course.total_hops, failed_gate, course.error)
+        tuple(visits), tuple(course.outcomes), tuple(course.urls), course.total_hops, failed_gate, error, course.over)
 
 
 def _goes_on(course: Course, visit: Visit, began: int) -> bool:
     """After a connection: True where another one is to be made."""
-    conversation = visit.conversation
-    if course.moved or course.pause is not None:
-        return course.error is None
-    if conversation is None:
-        return course.retry_connection() if visit.transcript.first(ev.HandshakeDone) is None else False
-    if conversation.left_over is not None:
-        return True
-    if getattr(conversation, "wants_http1", False) and course.options.http == "both" and course.rewind():
-        # as for a certificate that is asked for by path: HTTP/2 has no way to ask late (RFC 8740)
-        course.options = course.options._replace(http="1.1")
-        return True
-    ended = visit.transcript.last(ev.Ended)
-    broken = conversation.abandon((ended.detail or f"the connection ended: {ended.how}") if ended is not None else "")
-    if broken is None or course.over:
+    conversation, ended = visit.conversation, visit.transcript.last(ev.Ended)
+    if course.over:
         return False
-    if broken.reply is None:
-        # the server closed an idle connection instead of taking the next request: once more, over a new one
-        if len(course.outcomes) > began and broken.request.method in IDEMPOTENT and course.rewind():
+    interrupted = ended is not None and ended.how == "interrupted"
+    if not interrupted:
+        if course.moved or course.pause is not None:
             return True
-        if course.retry_connection():
+        if conversation is None:
+            return visit.transcript.first(ev.HandshakeDone) is None and course.retry_unanswered(None)
+        if conversation.left_over is not None:
             return True
-    course.break_off(broken)
-    return False
+        if getattr(conversation, "wants_http1", False) and course.options.http == "both" and course.rewind():
+            # as for a certificate that is asked for by path: HTTP/2 has no way to ask late (RFC 8740)
+            course.options = course.options._replace(http="1.1")
+            return True
+    if conversation is None:
+        return False
+    broken = conversation.abandon((ended.detail or f"the connection ended: {ended.how}") if ended is not None else "")
+    if broken is None:
+        return False
+    if not interrupted and broken.reply is None and _once_more(course, conversation, broken, len(course.outcomes) > began):
+        return True
+    course.finish(broken, broken.error or NO_ANSWER)
+    return not (course.over or interrupted)
+
+
+def _once_more(course: Course, conversation: Exchanges, broken: Outcome, served: bool) -> bool:
+    """True where a request without an answer goes again. ``served``: this connection has answered others before."""
+    if served and broken.request.method in IDEMPOTENT and course.rewind():
+        return True  # the server closed an idle connection instead of taking the next request
+    return course.retry_unanswered(broken, passed_over=getattr(conversation, "unprocessed", False))
 
 
 def plan_of(course: Course, conversations: list[Exchanges]) -> HandshakePlan:
@@ -327,7 +134,7 @@ def _maker(course: Course, conversations: list[Exchanges]) -> Callable[[Channel]
             kind = http2.Http2
         options = course.options
         conversation = kind(
-            course.next_request, sink=_Valve(course), limits=options.limits, decode=options.decode, hashed=options.hashed)
+            course.next_request, sink=Valve(course), limits=options.limits, decode=options.decode, hashed=options.hashed)
         conversations.append(conversation)
         return conversation
 
@@ -336,9 +143,11 @@ def _maker(course: Course, conversations: list[Exchanges]) -> Callable[[Channel]
 
 def validate(request: Request, http: str) -> None:
     """Raises UsageError for a request that HTTP cannot carry."""
-    from inspector.app import http1
+    from inspector.app import http1, http_rules
 
-    if http != "2":
+    if http == "2":
+        http_rules.check(request)
+    else:
         http1.head_of(request)
 
 
@@ -361,12 +170,11 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
         report = msgspec.structs.replace(report, error=ReportError(kind=told[0], message=told[1], hint=told[2]))
     if result.interrupted is not None:
         return report, ExitCode.TERMINATED if result.interrupted == "terminated" else ExitCode.INTERRUPTED
-    last = result.outcomes[-1] if result.outcomes else None
     if code is ExitCode.NO:
         return report, code
     if result.gate is not None:
         return report, ExitCode.NO if result.gate.ok is False else ExitCode.UNDECIDED
-    if last is None or last.reply is None or last.error or result.error or not last.reply.complete:
+    if not result.whole or not result.outcomes or any(_is_broken(outcome) for outcome in result.outcomes):
         return report, ExitCode.NO_TALK
     return report, ExitCode.NO if fail and errors else ExitCode.YES
 
@@ -382,9 +190,17 @@ def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:
     if judged is not None and judged.withheld:
         return "server-not-verified", "the server is not verified, so neither the certificate nor the request was sent", (
             "--cacert FILE trusts its CA; --insecure goes on without")
-    if result.error:
-        return "no-answer", result.error, ""
-    last = result.outcomes[-1] if result.outcomes else None
-    if last is not None and last.error:
-        return "broken-response", last.error, "what came until then was kept"
-    return None
+    failed = next(((outcome, url) for outcome, url in zip(result.outcomes, result.urls, strict=True) if outcome.error), None)
+    if failed is None:
+        return None
+    outcome, url = failed
+    said = f"{url}: {outcome.error}" if len(result.outcomes) > 1 else str(outcome.error)
+    if outcome.reply is None:
+        return "no-answer", said, "mtls handshake shows how the server ends a connection without a request"
+    if outcome.reply.status in REDIRECTS and outcome.reply.complete:
+        return "no-answer", said, "without --location the redirect itself is the answer"
+    return "broken-response", said, "what came until then was kept; --raw FILE shows the bytes as they come"
+
+
+def _is_broken(outcome: Outcome) -> bool:
+    return outcome.reply is None or bool(outcome.error) or not outcome.reply.complete
