@@ -17,20 +17,21 @@ class Raw:
     """Sends a body, or what a source brings as it comes, and hands on what is received until the end of the stream.
 
     ``source`` can be waited for (a terminal, a pipe); ``read`` takes from it what there is, ``b""`` at its end. The conversation is
-    over when the server ends the stream; silence is for the driver to end.
+    over when the server ends the stream; silence is for the driver to end. ``half_close``: the server is told when all is sent.
     """
 
     name = "raw"
 
     def __init__(
         self, write: Callable[[bytes], Any], *, body: Body | None = None, source: Any = None,
-        read: Callable[[], bytes] | None = None, limit: int | None = None,
+        read: Callable[[], bytes] | None = None, limit: int | None = None, half_close: bool = False,
     ) -> None:
         self._write = write
         self._body = body
         self.source = source
         self._read = read
         self._limit = limit
+        self._half_close = half_close
         self._waiting = b""
         self._raw = bytearray()
         self._done = False
@@ -53,6 +54,11 @@ class Raw:
             self._waiting += data
         else:
             self.source = None
+
+    @property
+    def finished(self) -> bool:
+        """True where nothing more will be sent, and the server is to know it."""
+        return self._half_close and self._body is None and self.source is None and not self._waiting
 
     def receive_data(self, data: bytes) -> None:
         if self._limit is not None and self.received + len(data) >= self._limit:

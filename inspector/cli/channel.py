@@ -49,16 +49,19 @@ def from_file(path: str, write: Callable[[bytes], None]) -> Raw:
     return Raw(write, body=FileBody(open_input(path)))
 
 
-def from_stdin(write: Callable[[bytes], None]) -> Raw:
-    """A conversation with whoever is at stdin. What cannot be waited for (a file, a test's buffer) is sent as a whole."""
+def from_stdin(write: Callable[[bytes], None], *, half_close: bool = False) -> Raw:
+    """A conversation with whoever is at stdin. What cannot be waited for (a file, a test's buffer) is sent as a whole.
+
+    ``half_close``: at the end of stdin the server is told that no more will come.
+    """
     source: BinaryIO = sys.stdin.buffer
     try:
         kind = os.fstat(source.fileno()).st_mode
     except (OSError, ValueError):
-        return Raw(write, body=FileBody(source))
+        return Raw(write, body=FileBody(source), half_close=half_close)
     if stat.S_ISREG(kind) or (stat.S_ISCHR(kind) and not source.isatty()):  # select knows neither files nor /dev/null
-        return Raw(write, body=FileBody(source))
-    return Raw(write, source=source, read=lambda: os.read(source.fileno(), 64 * 1024))
+        return Raw(write, body=FileBody(source), half_close=half_close)
+    return Raw(write, source=source, read=lambda: os.read(source.fileno(), 64 * 1024), half_close=half_close)
 
 
 def opened(transcript: Transcript) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -10,14 +11,17 @@ from inspector.cli import run
 from inspector.cli.options import output_options, settings_options
 from inspector.cli.request import channel_settings
 
+LAST_WORD = 60.0  # seconds that a server may be silent after the end of a pipe
+
 
 @click.command(epilog="Example: mtls connect smtp.example.com:587 --starttls smtp --cert me.pem --key me.key")
 @click.argument("target")
 @click.option("--require", metavar="LIST", default="", help="What must hold before anything is sent (see mtls request --help).")
-@click.option("--pipe", is_flag=True, help="For scripts and ProxyCommand: nothing on stderr but errors, no waiting for silence.")
+@click.option("--pipe", is_flag=True, help="For scripts and ProxyCommand: nothing on stderr but errors; the end of stdin is "
+              "told to the server, which has the last word.")
 @click.option("--hex", is_flag=True, help="Show what comes as hexadecimal numbers.")
 @click.option("--wait", metavar="SECONDS", type=float, default=5.0, show_default=True,
-              help="After the end of stdin, end after so much silence.")
+              help="After the end of stdin, end after so much silence (with --pipe: 60).")
 @settings_options
 @output_options
 @run.guarded
@@ -30,5 +34,7 @@ def command(target: str, **options: Any) -> int:
     from inspector.cli.channel import from_stdin, speak
 
     settings = channel_settings(target, options)
-    wait = 3600.0 if options["pipe"] else options["wait"]
-    return speak(settings, options, from_stdin, command="connect", quiet_after=wait, announce=not options["pipe"])
+    pipe, wait = options["pipe"], options["wait"]
+    if pipe and click.get_current_context().get_parameter_source("wait") is click.core.ParameterSource.DEFAULT:
+        wait = LAST_WORD
+    return speak(settings, options, partial(from_stdin, half_close=pipe), command="connect", quiet_after=wait, announce=not pipe)

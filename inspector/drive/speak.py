@@ -5,6 +5,8 @@ What a conversation may have beside ``plan.Conversation`` (all optional):
 - ``waits_for_continue`` and ``go_on()``: it holds its body back for "100 Continue"; after a second it is told to go on without.
 - ``source`` (a file that can be waited for, or None) and ``source_ready()``: what it sends comes from there as it comes (a
   terminal, a pipe). Such a conversation ends by itself, or by the end of the connection, and not for want of an answer.
+- ``finished``: it has said all that it will say, and the server is to know: close_notify is sent (a half-close), and what
+  the server still says is read.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class Speaking(Connection):
         while True:
             self.hand_over(conversation)
             unsent, moved = self.say(conversation, unsent)
+            if not unsent and getattr(conversation, "finished", False):
+                self.half_close()
             if conversation.done and not stream.backlog:
                 return
             if stream.write_failed is not None:
@@ -130,6 +134,14 @@ class Speaking(Connection):
             moved = True
             self.emit()
         return unsent, moved
+
+    def half_close(self) -> None:
+        """Say close_notify, once (RFC 8446, Section 6.1: it ends our direction only)."""
+        stream = self.stream
+        assert stream is not None
+        if not stream.backlog and not self.engine.closing:
+            self.engine.close()
+            self.emit()
 
     def read_on(self, conversation: Conversation, why: str) -> Steps:
         """A write met a closed connection: an alert that was on its way before may still be read. Raises Over."""

@@ -133,6 +133,11 @@ class _Engine:
             if self._moved > BULK_FROM and beneath.Bulk.possible(self._ssl):
                 self._bulk = beneath.Bulk(self._ssl)
 
+    @property
+    def closing(self) -> bool:
+        """True once close_notify was said."""
+        return self._closing
+
     def close(self) -> None:
         """Say close_notify (RFC 8446, Section 6.1); without it OpenSSL gives up the session."""
         if self._closing or self.failed or self.withheld or not self.handshake_complete:

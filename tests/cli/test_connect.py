@@ -1,0 +1,61 @@
+"""``mtls connect`` in a process of its own, with a pipe for stdin."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.peers import Handler, Pki, peer
+
+
+def tls_peer(pki: Pki, speak: Callable[[ssl.SSLSocket], None], version: ssl.TLSVersion) -> Handler:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.path("server.pem"), pki.path("server.key"))
+    context.maximum_version = version
+
+    def handle(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False) as tls:
+            speak(tls)
+
+    return handle
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_at_the_end_of_a_pipe_the_server_is_told_and_has_the_last_word(pki: Pki, version: ssl.TLSVersion) -> None:
+    """The server answers when it knows that all has come, as `wc` would."""
+
+    def count(tls: ssl.SSLSocket) -> None:
+        size = 0
+        while data := tls.recv(65536):  # ends with close_notify alone: a bare FIN raises
+            size += len(data)
+        tls.sendall(b"%d bytes" % size)
+        tls.unwrap().close()
+
+    with peer(tls_peer(pki, count, version)) as port:
+        command = [sys.executable, "-m", "inspector", "connect", f"localhost:{port}", "--cacert", pki.path("root.pem"), "--pipe"]
+        began = time.monotonic()
+        done = subprocess.run(command, input=b"x" * 100_000, capture_output=True, timeout=30)
+    assert [done.returncode, done.stdout, done.stderr] == [0, b"100000 bytes", b""]
+    assert time.monotonic() - began < 8
+
+
+def test_a_server_that_says_no_last_word_is_not_waited_for_without_end(pki: Pki) -> None:
+    def mute(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"hello")
+        while tls.recv(65536):
+            pass
+        time.sleep(3)
+
+    with peer(tls_peer(pki, mute, ssl.TLSVersion.TLSv1_3)) as port:
+        command = [sys.executable, "-m", "inspector", "connect", f"localhost:{port}", "--cacert", pki.path("root.pem"), "--pipe",
+                   "--wait", "0.5"]
+        began = time.monotonic()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+        assert time.monotonic() - began < 3
+    assert [done.returncode, done.stdout] == [0, b"hello"]
