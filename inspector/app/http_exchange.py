@@ -11,7 +11,19 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_verdict
-from inspector.app.http_message import BODY_KEPT, NO_LIMITS, Headers, Limits, NextRequest, NoSink, Outcome, Request, Sink, value_of
+from inspector.app.http_message import (
+    BODY_KEPT,
+    NO_LIMITS,
+    Headers,
+    Limits,
+    NextRequest,
+    NoSink,
+    Outcome,
+    Request,
+    Sink,
+    value_of,
+    values_of,
+)
 from inspector.app.result import AppResult, HttpReply
 
 if TYPE_CHECKING:
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
 RAW_KEPT = 4096
 UPLOAD_PIECE = 64 * 1024
 NO_BODY = (204, 304)
+LONGEST_NUMBER = 20  # digits of a length that is looked at before the body comes
 
 
 class Exchanges:
@@ -141,7 +154,10 @@ class Exchanges:
             return
         self._status, self._reason, self._headers = status, reason, headers
         assert self._request is not None
-        coding = value_of(headers, "content-encoding")
+        if self._too_long_announced(status, headers):
+            self._fail(f"the body is longer than {self._limits.body} bytes")
+            return
+        coding = values_of(headers, "content-encoding")
         if self._decode and coding and self._request.method != "HEAD" and status not in NO_BODY:
             from inspector.app.coding import CodingError, ContentDecoder
 
@@ -153,8 +169,19 @@ class Exchanges:
                 return
         self._sink.head(self._request, self._reply())
 
+    def _too_long_announced(self, status: int, headers: Headers) -> bool:
+        """True where the head says that the body will be longer than a strict limit allows."""
+        assert self._request is not None
+        length = value_of(headers, "content-length") or ""
+        if not self._limits.strict or self._limits.body is None or self._request.method == "HEAD" or status in NO_BODY:
+            return False
+        return length.isascii() and length.isdigit() and (len(length) >= LONGEST_NUMBER or int(length) > self._limits.body)
+
     def _data(self, data: bytes) -> None:
-        self._body_bytes += len(data)
+        came = len(data)
+        self._body_bytes += came
+        if self._limits.strict and self._limits.body is not None and self._body_bytes > self._limits.body:
+            data = data[: max(0, came - (self._body_bytes - self._limits.body))]  # what is over is not handed on
         if len(self._body) < BODY_KEPT:
             self._body += data[: BODY_KEPT - len(self._body)]
         if self._decoder is None:

@@ -129,3 +129,8 @@ def one(request: Request) -> NextRequest:
 def value_of(headers: Headers, name: str) -> str | None:
     """The first value of a header, by its name in any case."""
     return next((value for key, value in headers if key.lower() == name.lower()), None)
+
+
+def values_of(headers: Headers, name: str) -> str:
+    """All values of a header that is a list, joined as RFC 9110, Section 5.3 has it; empty where it is absent."""
+    return ", ".join(value for key, value in headers if key.lower() == name.lower())

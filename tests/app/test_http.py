@@ -413,3 +413,25 @@ def _h2_bytes() -> bytes:
     for event in server.machine.receive_data(client.data_to_send()):
         server.take(event)
     return server.machine.data_to_send()
+
+
+def test_codings_of_several_lines_are_joined():
+    packed = gzip.compress(zlib.compress(b"hello"))
+    lines = b"Content-Encoding: deflate\r\nX: y\r\ncontent-encoding: gzip\r\n"
+    head = b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: %d\r\n\r\n" % len(packed)
+    outcome, sink = answered(head + packed, decode=True)
+    assert [outcome.error, sink.body] == [None, b"hello"]
+
+
+@pytest.mark.parametrize(("head", "given"), [
+    (b"Content-Length: 11", b""), (b"Content-Length: 99999999999999999999", b""), (b"Connection: close", b"x" * 10),
+])
+def test_no_more_is_handed_on_than_was_asked_for(head, given):
+    outcome, sink = answered(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + b"x" * 11, limits=Limits(body=10, strict=True))
+    assert [outcome.error, sink.body] == ["the body is longer than 10 bytes", given]
+
+
+def test_a_length_without_a_body_is_no_excess():
+    conversation = Http1(one(Request("HEAD", "h")), limits=Limits(body=10, strict=True))
+    conversation.receive_data(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n")
+    assert conversation.outcomes[-1].error is None
