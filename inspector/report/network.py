@@ -113,10 +113,29 @@ def report_error(where: str, network: NetworkPart, transcript: Transcript) -> Re
     error = network.error
     if error is None:
         return None
-    if error.kind == "not-tls":
+    first_hop = _first_hop(transcript) if not network.connected else None
+    if first_hop is not None and error.kind in TOLD:
+        place, cause = first_hop
+        message, hint = TOLD[error.kind][0].format(where=place, detail=error.detail), f"{cause}; {where} itself was not asked"
+    elif error.kind == "not-tls":
         alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
         message, hint = _not_tls(where, error, alien.looks_like if alien else "")
     else:
         told = NO_SOCKET if error.kind == "refused" and where.startswith("unix:") else TOLD.get(error.kind, USUALLY)
         message, hint = (text.format(where=where, detail=error.detail.removeprefix(f"{where}: ")) for text in told)
     return ReportError(kind=error.kind, message=message, hint=hint)
+
+
+def _first_hop(transcript: Transcript) -> Told | None:
+    """Where the road begins if not at the target, and who said so; None where it begins there."""
+    road = getattr(transcript.plan, "road", None)
+    if road is None:
+        return None
+    if road.proxy is not None:
+        proxy = road.proxy
+        host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+        return f"the proxy {proxy.kind}://{host}:{proxy.port}", "check --proxy, HTTPS_PROXY and ALL_PROXY (--proxy none uses none)"
+    if road.connect_to is not None:
+        host, port = road.connect_to
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "check --connect-to"
+    return None

@@ -188,3 +188,17 @@ def test_a_socket_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
     assert said.code == 3
     assert f"error: nobody listens on unix:{path}: no such file or directory\nhint: check the path of the socket" in said.err
     assert "port 0" not in said.out
+
+
+def test_a_proxy_that_is_not_there_is_named_and_not_the_target() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    check(["handshake", "api.invalid:9", "--proxy", f"http://127.0.0.1:{port}", "--timeout", "5"], 3, "refused",
+          f"error: nobody listens on the proxy http://127.0.0.1:{port}", "--proxy", "api.invalid:9 itself was not asked")
+
+
+def test_a_place_of_connect_to_that_is_not_there_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    check(["handshake", "api.invalid:9", "--connect-to", f"127.0.0.1:{port}"], 3, "refused",
+          f"error: nobody listens on 127.0.0.1:{port}", "--connect-to")
