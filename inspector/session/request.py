@@ -19,7 +19,7 @@ from inspector.session.settings import Settings, handshake_plan
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
-__all__ = ["Errand", "Options", "Result", "Visit", "report_of", "run"]
+__all__ = ["ALPN", "Errand", "Options", "Result", "Visit", "report_of", "run"]
 
 ALPN = {"both": ("h2", "http/1.1"), "1.1": ("http/1.1",), "2": ("h2",)}
 
