@@ -120,10 +120,11 @@ def _fields(text: str) -> list[str]:
     return [*parts, current]
 
 
-def parse_connect_to(text: str | None, target: Target) -> tuple[str, int] | None:
+def parse_connect_to(text: str | None, target: Target, *, only_named: bool = False) -> tuple[str, int] | None:
     """Where to connect instead of the target; None where the four-part form is about another host or port.
 
-    In curl's form an empty HOST1 or PORT1 means any, an empty HOST2 or PORT2 the target's own.
+    In curl's form an empty HOST1 or PORT1 means any, an empty HOST2 or PORT2 the target's own. ``only_named``: the two-part form,
+    which is about the target that was typed, does not count.
     """
     if not text:
         return None
@@ -134,6 +135,8 @@ def parse_connect_to(text: str | None, target: Target) -> tuple[str, int] | None
         if (bare and bare.lower() != target.host.lower()) or (port and port != str(target.port)):
             return None
         return _host_and_port(f"{to_host or target.host}:{to_port or target.port}", text)
+    if only_named:
+        return None
     if len(parts) != 2 and not is_ip_address(text.rpartition(":")[0].strip("[]")):
         raise UsageError(f"--connect-to '{text}' names no host and port", hint="write it as HOST:PORT or HOST1:PORT1:HOST2:PORT2")
     return _host_and_port(text, text)
@@ -151,7 +154,8 @@ def timeouts_from(seconds: float) -> Timeouts:
     )
 
 
-def _target_from(text: str, starttls: str | None) -> Target:
+def target_from(text: str, starttls: str | None) -> Target:
+    """The target that was typed. Raises UsageError for a scheme that does not begin with TLS."""
     target = parse_target(text, STARTTLS_PORTS.get(starttls or "", 443))
     if target.scheme is not None and target.scheme not in SCHEMES:
         hint = "write the target as https://..." if target.scheme == "http" else "write the target as host:port"
@@ -177,7 +181,7 @@ def settings_from(target_text: str, options: dict[str, Any], *, with_credential:
     """
     from inspector.cli import credential_source
 
-    target = _target_from(target_text, options.get("starttls"))
+    target = target_from(target_text, options.get("starttls"))
     minimum, maximum = VERSIONS.get(options["tls_min"] or ""), VERSIONS.get(options["tls_max"] or "")
     if minimum and maximum and minimum.value > maximum.value:
         raise UsageError("--tls-min is above --tls-max", hint="swap them, or give only one")

@@ -11,6 +11,7 @@ import click
 
 from inspector.cli import run
 from inspector.cli.options import output_options, settings_from, settings_options
+from inspector.cli.request_checks import check_all, check_receipt, road_to
 from inspector.cli.request_output import Facts, Output, check_template, written_out
 from inspector.errors import UsageError
 from inspector.session.settings import Settings
@@ -114,6 +115,7 @@ def raw(target: str, options: dict[str, Any]) -> int:
     """Send a file's bytes; an answer, any answer, is exit 0."""
     from inspector.cli.channel import from_file, speak
 
+    check_receipt(options)
     settings = channel_settings(target, options)
     return speak(
         settings, options, lambda write: from_file(options["raw"], write), command="request", quiet_after=options["wait"],
@@ -125,6 +127,7 @@ def send(urls: tuple[str, ...], options: dict[str, Any]) -> int:
     from inspector.report.outcome import ExitCode, worst
 
     prepare(options)
+    check_all(urls, options)
     if options["write_out"]:
         check_template(options["write_out"])
     outputs = [*options["output"], *[None] * len(urls)][: len(urls)]
@@ -187,6 +190,7 @@ def _one_host(group: list[tuple[str, str | None]], options: dict[str, Any]) -> i
         limits=Limits(body=limit, decoded=limit, strict=True),
         hide_errors=options["fail"],
         hashed=options["receipt"] is not None,
+        road=road_to(options),
     )
     if settings.insecure:
         run.say("warning: the server is not verified, and gets the certificate and the request anyway (--insecure)")
@@ -245,6 +249,8 @@ def _write_receipt(path: str, result: Any, options: dict[str, Any]) -> None:
         receipt.receipt(visit.transcript, visit.conversation, visit.url, requirements)
         for visit in result.visits if visit.conversation is not None
     ]
+    if not receipts:  # nothing was said over any channel
+        return
     data = json.dumps(receipts[0] if len(receipts) == 1 else receipts, indent=2).encode() + b"\n"
     if path == "-":
         run.write(data)

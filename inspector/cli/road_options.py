@@ -64,7 +64,7 @@ def addresses_for(target: Target, given: tuple[str, ...]) -> tuple[str, ...]:
         parts = tuple(part.strip().strip("[]") for part in addresses.split(",") if part.strip())
         if not host or not (port.isascii() and port.isdigit()) or not parts or not all(is_ip_address(part) for part in parts):
             raise UsageError(f"--resolve '{text}' is not HOST:PORT:ADDRESS", hint="for instance --resolve api.test:443:127.0.0.1")
-        if host in ("*", target.host) and int(port) == target.port:
+        if host.lower() in ("*", target.host.lower()) and int(port) == target.port:
             found = parts
     return found
 

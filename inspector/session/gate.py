@@ -162,7 +162,10 @@ def parse(text: str, *, insecure: bool = False) -> tuple[Requirement, ...]:
     if not text.strip():
         words = tuple(Requirement(name) for name in DEFAULT.split(","))
         return tuple(word for word in words if not (insecure and word.name == "verified"))
-    return tuple(_parse_one(word.strip()) for word in text.split(",") if word.strip())
+    named = tuple(_parse_one(word.strip()) for word in text.split(",") if word.strip())
+    if not named:
+        raise UsageError(f"--require '{text}' names no requirement", hint=f"the default is {DEFAULT}")
+    return named
 
 
 def _parse_one(word: str) -> Requirement:

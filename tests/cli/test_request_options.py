@@ -77,7 +77,7 @@ def test_requirements_are_read_and_printed_alike():
 
 
 @pytest.mark.parametrize("text", [
-    "nonsense", "tls>1.3", "tls>=2", "alpn", "verified=1", "peer-spki=sha256//abc", "cipher=", "alpn>=h2",
+    "nonsense", "tls>1.3", "tls>=2", "alpn", "verified=1", "peer-spki=sha256//abc", "cipher=", "alpn>=h2", ",", " , ",
 ])
 def test_a_requirement_that_is_not_known_is_wrong_usage(text):
     with pytest.raises(UsageError):
