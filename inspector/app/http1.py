@@ -112,9 +112,9 @@ class Http1(Exchanges):
                 return self._machine.send(h11.Data(data=piece)) or b""
             self._body_over = True
             return self._machine.send(h11.EndOfMessage()) or b""
-        except h11.LocalProtocolError as exc:
+        except h11.LocalProtocolError:
             # a file that grew or shrank while it was sent
-            self._fail(f"the body is not of the length that was announced: {exc}")
+            self._fail("the body is not of the length that was announced")
             return b""
 
     def _consume(self, data: bytes) -> None:

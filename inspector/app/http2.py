@@ -94,7 +94,7 @@ class Http2(Exchanges):
         try:
             machine.send_headers(self._stream, fields_of(request), end_stream=self._body_over)
         except h2.exceptions.ProtocolError as exc:
-            raise UsageError("the request is not valid HTTP/2", hint="--http1.1 takes it over HTTP/1.1") from exc
+            raise UsageError(f"the request is not valid HTTP/2: {exc}", hint="--http1.1 takes it over HTTP/1.1") from exc
         return True
 
     def _open(self) -> h2.connection.H2Connection:
