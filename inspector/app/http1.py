@@ -145,7 +145,7 @@ class Http1(Exchanges):
     def _broken(self, exc: h11.RemoteProtocolError, *, at_end: bool) -> str:
         """What is wrong, in words; empty where the server closed without an answer."""
         if at_end:
-            return "the HTTP response breaks the protocol: it ended before its end was due" if self._raw else ""
+            return "the HTTP response breaks the protocol: it ended before it was whole" if self._raw else ""
         if exc.error_status_hint == HEAD_TOO_LARGE:
             return f"the response head is too large: more than {self._limits.head // 1024} KiB"
         if not self._status and not self._raw.startswith(b"HTTP/"):

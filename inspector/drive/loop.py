@@ -10,6 +10,7 @@ it with ``Loop.close``, which forgets it first.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import selectors
 import time
@@ -78,7 +79,8 @@ class Loop:
         if owner is not None:
             owner.registered.pop(fd, None)
             owner.sockets = ()
-            self._selector.unregister(fd)
+            with contextlib.suppress(KeyError):  # an interrupt came while ``_arm`` was at it
+                self._selector.unregister(fd)
         sock.close()
 
     def shut(self) -> None:

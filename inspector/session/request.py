@@ -195,6 +195,10 @@ def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:
         return None
     outcome, url = failed
     said = f"{url}: {outcome.error}" if len(result.outcomes) > 1 else str(outcome.error)
+    ended = visit.transcript.last(ev.Ended)
+    if ended is not None and ended.how == "deadline" and outcome is result.outcomes[-1]:
+        kind = "no-answer" if outcome.reply is None else "broken-response"
+        return kind, said, "--timeout SECONDS waits longer; what came until then was kept"
     if outcome.reply is None:
         return "no-answer", said, "mtls handshake shows how the server ends a connection without a request"
     if outcome.reply.status in REDIRECTS and outcome.reply.complete:

@@ -129,3 +129,10 @@ def test_the_name_that_was_given_for_an_address_is_home(pki: Pki) -> None:
         said = mtls_says("request", f"https://127.0.0.1:{port}/", "--server-name", "localhost", *trusting(pki), "-L")
     assert [said.code, said.out] == [0, "home"]
     assert b"Host: localhost" in asked[-1].head
+
+
+def test_an_answer_that_took_too_long_is_told_with_the_option_that_waits_longer(pki: Pki) -> None:
+    with web(pki, lambda request, before: time.sleep(2), verify=ssl.CERT_NONE) as (port, _):
+        said = mtls_says("request", f"https://localhost:{port}/", "--cacert", pki.path("root.pem"), "--timeout", "1")
+    assert said.code == 3
+    assert "hint: --timeout SECONDS waits longer" in said.err

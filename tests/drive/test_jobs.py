@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from inspector import drive
+from inspector.drive.loop import READ, Loop, Steps, Wait
 from inspector.errors import CredentialError
 from inspector.plan import Pause
 from inspector.target import Target
@@ -196,3 +198,20 @@ def test_times_never_run_backwards() -> None:
     with tls_server() as peer:
         times = [event.at for event in drive.run(job(peer)).events]
     assert sorted(times) == times
+
+
+def test_a_socket_is_closed_although_an_interrupt_came_while_it_was_forgotten() -> None:
+    """Ctrl-C can come between any two steps of the loop's bookkeeping."""
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+
+    def waits() -> Steps:
+        yield Wait(loop.now() + 5, ((ours, READ),))
+
+    loop.spawn(waits(), lambda: None)
+    loop.turn()
+    loop._selector.unregister(ours)
+    loop.close(ours)
+    loop.shut()
+    assert ours.fileno() == -1
+    theirs.close()
