@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import h11
 
 HEAD_TOO_LARGE = 431  # h11's status hint for a head beyond its limit
+BEGIN = 64  # bytes of a response that are kept for words about it
 FIRST_STEP_BODY = 1024 * 1024  # a first step reads no further; ``complete`` is False then
 
 
@@ -53,6 +54,7 @@ class Http1(Exchanges):
     version = "1.1"
     _machine: h11.Connection | None = None
     _out = b""
+    _begin = b""  # of the response, for words about it
     _held = False  # the body waits for "100 Continue"
     _body_over = True
     _unsent = False  # a body was announced and kept back: who waits for it would take the next request for it
@@ -68,6 +70,7 @@ class Http1(Exchanges):
             self._machine.start_next_cycle()
         else:
             return False
+        self._begin = b""
         self._out = self._machine.send(head_of(request)) or b""
         self._body_over = request.body is None
         self._held = request.expect and not self._body_over
@@ -124,6 +127,8 @@ class Http1(Exchanges):
             self._count(data)
             return
         assert self._machine is not None
+        if len(self._begin) < BEGIN:
+            self._begin += data[: BEGIN - len(self._begin)]
         try:
             self._machine.receive_data(data)
             while not self._done:
@@ -144,14 +149,23 @@ class Http1(Exchanges):
 
     def _broken(self, exc: h11.RemoteProtocolError, *, at_end: bool) -> str:
         """What is wrong, in words; empty where the server closed without an answer."""
+        if not self._begin:
+            return ""
+        broken = "the HTTP response breaks the protocol"
+        if not self._status and not self._begin.startswith(b"HTTP/"):
+            return f"{broken}: it begins with '{text_of(self._begin, 40)}'"
         if at_end:
-            return "the HTTP response breaks the protocol: it ended before it was whole" if self._raw else ""
+            return f"{broken}: it ended before it was whole"
         if exc.error_status_hint == HEAD_TOO_LARGE:
             return f"the response head is too large: more than {self._limits.head // 1024} KiB"
-        if not self._status and not self._raw.startswith(b"HTTP/"):
-            return f"the HTTP response breaks the protocol: it begins with '{text_of(bytes(self._raw), 40)}'"
+        words = self._begin.split(None, 2)
+        status = words[1].decode("latin-1") if not self._status and len(words) > 1 else ""
+        if status == "101":
+            return f"{broken}: it switches protocols (101), which was not asked for"
+        if status and not (len(status) == 3 and status.isdigit() and status >= "100"):
+            return f"{broken}: its status is '{text_of(status.encode('latin-1'), 40)}'"
         # up to the colon h11's words are about the grammar; what follows is the code's own view of the bytes
-        return f"the HTTP response breaks the protocol: {str(exc).partition(':')[0]}"
+        return f"{broken}: {str(exc).partition(':')[0]}"
 
     def _consume_eof(self) -> None:
         self._consume(b"")

@@ -199,6 +199,8 @@ def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:
     if ended is not None and ended.how == "deadline" and outcome is result.outcomes[-1]:
         kind = "no-answer" if outcome.reply is None else "broken-response"
         return kind, said, "--timeout SECONDS waits longer; what came until then was kept"
+    if outcome.reply is None and outcome.error != NO_ANSWER:
+        return "no-answer", said, "--raw FILE shows the bytes as they come"
     if outcome.reply is None:
         return "no-answer", said, "mtls handshake shows how the server ends a connection without a request"
     if outcome.reply.status in REDIRECTS and outcome.reply.complete:

@@ -137,6 +137,10 @@ HOSTILE = {
     "interim responses without end": b"HTTP/1.1 102 Wait\r\n\r\n" * 5000,
     "no HTTP at all": b"SSH-2.0-OpenSSH_9.2\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    "protocols switched unasked": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nhello",
+    "a status that is none": b"HTTP/1.1 000 Weird\r\nContent-Length: 0\r\n\r\n",
+    "a status too long": b"HTTP/1.1 1000 Weird\r\nContent-Length: 0\r\n\r\n",
+    "an answer before HTTP had heads": b"hello\n",
     "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: 0x3\r\n\r\nabc",
 }
 
@@ -381,8 +385,24 @@ def test_header_bytes_go_as_they_were_typed():
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_broken_responses_are_told_in_words(name):
     error = answered(HOSTILE[name])[0].error
-    for jargon in ("bytearray", "role=", "Receive buffer", "Error:"):
+    for jargon in ("bytearray", "role=", "Receive buffer", "Error:", "_SWITCH", "status_code"):
         assert jargon not in error
+
+
+def test_what_is_no_http_is_shown_as_it_begins():
+    assert "it begins with 'hello'" in answered(b"hello\n")[0].error
+    assert "it begins with 'SSH-2.0" in answered(HOSTILE["no HTTP at all"])[0].error
+    assert "101" in answered(HOSTILE["protocols switched unasked"])[0].error
+    assert "its status is '1000'" in answered(HOSTILE["a status too long"])[0].error
+
+
+def test_a_second_request_that_is_not_answered_is_not_taken_for_a_broken_first():
+    waiting = iter([Request("GET", "h", "/1"), Request("GET", "h", "/2")])
+    conversation = Http1(lambda _: next(waiting, None))
+    conversation.receive_data(REPLY)
+    conversation.data_to_send()
+    conversation.receive_eof()
+    assert [conversation.done, conversation.outcomes[-1].reply, conversation.outcomes[-1].error] == [True, None, None]
 
 
 def test_a_server_that_closes_without_an_answer_has_not_broken_the_protocol():
