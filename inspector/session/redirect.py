@@ -53,8 +53,9 @@ HINT = "without --location the redirect itself is the answer"
 
 
 def base_of(settings: Settings, request: Request) -> str:
-    """The URL that a request was for, in the name that the server was asked by."""
-    return f"https://{request.header('host') or steps.http_authority(settings)}{request.target}"
+    """The URL that a request was for; a Host header of the user's changes nothing of where it went."""
+    authority = _authority(settings.target) if settings.target.host else steps.http_authority(settings)
+    return f"https://{authority}{request.target}"
 
 
 def is_at(settings: Settings, target: Target) -> bool:

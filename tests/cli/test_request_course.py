@@ -136,3 +136,10 @@ def test_an_answer_that_took_too_long_is_told_with_the_option_that_waits_longer(
         said = mtls_says("request", f"https://localhost:{port}/", "--cacert", pki.path("root.pem"), "--timeout", "1")
     assert said.code == 3
     assert "hint: --timeout SECONDS waits longer" in said.err
+
+
+def test_a_host_header_does_not_change_where_a_relative_location_leads(pki: Pki) -> None:
+    with web(pki, lambda request, before: ok(b"next") if before else redirect(b"/next")) as (port, asked):
+        said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), "-L", "-H", "Host: other.test")
+    assert [said.code, said.out, asked[1].line] == [0, "next", "GET /next HTTP/1.1"], said.err
+    assert b"\r\nHost: other.test\r\n" in asked[1].head
