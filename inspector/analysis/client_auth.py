@@ -73,10 +73,12 @@ def _accepted(seen: Flights, rests_on: str, confidence: float) -> Judgement:
     """Acceptance, in the words that fit: nobody can be accepted who was never asked."""
     if seen.requested is False:
         return Judgement("not_requested", f"no CertificateRequest in this connection; {rests_on}", confidence)
-    if seen.requested is None and not seen.resumed:
+    if seen.requested is None and not seen.resumed and not seen.sent:
         return Judgement("undecided", f"{rests_on}, but whether a certificate was asked for could not be read", 0.3)
     if seen.resumed and not seen.requested:
         return Judgement("accepted", f"{rests_on}, on a resumed session (the server asks nobody again)", confidence)
+    if seen.sent is None:
+        return Judgement("accepted", f"{rests_on}; whether a certificate was sent is not in the capture", min(confidence, 0.6))
     without = "" if seen.sent else ", without a certificate"
     return Judgement("accepted", rests_on + without, confidence)
 
@@ -158,8 +160,19 @@ def _by_alert(seen: Flights) -> Judgement | None:
         return Judgement("rejected", f"alert {alert.description} {name}{empty}", sure, "tls_alert", alert)
     if seen.requested is None and alert.description in CERTIFICATE_ALERTS and seen.handshake_done:
         return Judgement("rejected", f"alert {alert.description} {name} after our flight", 0.8, "tls_alert", alert)
+    if any(seen.lost) and seen.requested is not False:
+        about = alert.description in CERTIFICATE_ALERTS  # wherever it stood, it can only be about the client's certificate
+        return Judgement("rejected" if about else "undecided", f"alert {alert.description} {name}; {seen.lost.words}",
+                         0.8, "tls_alert" if about else None, alert)
     before = "before the server asked for a certificate" if not seen.requested else "before our certificate was sent"
     return Judgement("undecided", f"alert {alert.description} {name}, {before}", 0.9, alert=alert)
+
+
+def _by_loss(seen: Flights) -> Judgement | None:
+    """An end says nothing where bytes are missing: the server's answer may be among them, or the client's goodbye."""
+    if seen.closed_by_server is None or seen.server_data or not any(seen.lost):
+        return None
+    return Judgement("undecided", f"{seen.closed_by_server}, but {seen.lost.words}", 0.9)
 
 
 def _by_close(seen: Flights) -> Judgement | None:
@@ -209,6 +222,8 @@ def _by_our_own_end(seen: Flights) -> Judgement | None:
 
 
 def _by_silence(seen: Flights) -> Judgement:
+    if any(seen.lost):
+        return Judgement("undecided", f"nothing that was captured decides it; {seen.lost.words}", 0.9)
     if seen.handshake_done:
         return Judgement("undecided", "the server said nothing after our flight: in TLS 1.3 that is neither yes nor no", 0.5)
     if seen.server_spoke:
@@ -225,6 +240,7 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_protocol,
     _by_alert,
     _by_sizes,
+    _by_loss,
     _by_close,
     _by_positive_sign,
     _by_our_own_end,

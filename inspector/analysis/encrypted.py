@@ -164,7 +164,9 @@ def shape(transcript: Transcript) -> Shape | None:
 
 
 def client_refused(transcript: Transcript) -> bool:
-    """True where the client's answer to an encrypted server flight is as long as an alert."""
+    """True where the client's answer to an encrypted server flight is as long as an alert, and nothing is missing before it."""
+    if transcript.first(wire.Gap) is not None:
+        return False
     hello = _server_hello(transcript)
     records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
     return hello is not None and bool(records) and _look(records, hello).flight == "alert"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from inspector.analysis.lost import Lost, lost, open_ended
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
 from inspector.wire.messages import CertificateRequest, ServerHello, certificate_of
-from inspector.wire.registry import AlertDescription, HandshakeType
+from inspector.wire.registry import AlertDescription, ExtensionType, HandshakeType
 
 CLOSE_NOTIFY, USER_CANCELED = AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
 # alerts that accompany an orderly end (RFC 8446, Section 6.1; JSSE sends user_canceled before close_notify)
@@ -34,13 +35,15 @@ class Asked(NamedTuple):
 
 
 class Flights(NamedTuple):
-    """The facts. ``requested`` and ``sent`` are None where they could not be read (encrypted, or the handshake never got there)."""
+    """The facts. ``requested`` and ``sent`` are None where they could not be read: encrypted, not captured, or the handshake never
+    got there. ``resumed`` is None where what would tell was not captured.
+    """
 
     transcript: Transcript
     tls13: bool
     server_spoke: bool
     handshake_done: bool
-    resumed: bool
+    resumed: bool | None
     request: wire.Message | None
     asked: Asked | None
     requested: bool | None
@@ -54,6 +57,7 @@ class Flights(NamedTuple):
     we_spoke: bool  # application data of ours went out
     ticket_after_finished: bool
     server_finished_last: bool  # up to TLS 1.2, full handshake: the server's Finished answers ours
+    lost: Lost  # what the capture lacks
     answer: Any  # app.result.AppResult, where the application's first step was answered
 
     def index_of(self, event: Any) -> int | None:
@@ -151,29 +155,79 @@ def _is_tls13(transcript: Transcript) -> bool:
     return bool(hellos) and hellos[-1].version == TLS13_NUMBER
 
 
-def _is_done(transcript: Transcript, order: _Order) -> bool:
+def _is_done(transcript: Transcript, order: _Order, missing: Lost) -> bool:
     if transcript.first(ev.HandshakeDone) is not None:
         return True
+    if any(missing) and order.data(Side.CLIENT, -1) and order.data(Side.SERVER, -1):
+        return True  # a Finished is among what is missing: without it neither would have gone on
     return order.last_of_flight(Side.CLIENT) >= 0 and order.last_of_flight(Side.SERVER) >= 0
 
 
-def _is_resumed(transcript: Transcript, done: bool) -> bool:
+def _is_resumed(transcript: Transcript, missing: Lost, *, tls13: bool, done: bool) -> bool | None:
     finished = transcript.first(ev.HandshakeDone)
     if finished is not None:
         return finished.resumed
     hello = transcript.messages(HandshakeType.SERVER_HELLO, Side.SERVER)
-    return done and bool(hello) and not certificate_messages(transcript, Side.SERVER) and not transcript.messages(
-        HandshakeType.SERVER_HELLO_DONE, Side.SERVER
+    if tls13:
+        return any(
+            extension.type == ExtensionType.PRE_SHARED_KEY
+            for message in hello if isinstance(message.value, ServerHello) for extension in message.value.extensions
+        )
+    if _is_full(transcript):
+        return False
+    if missing.server_flight:
+        return None
+    return done and bool(hello)
+
+
+def _is_full(transcript: Transcript) -> bool:
+    """True where a message was seen that only a full handshake up to TLS 1.2 has."""
+    return bool(
+        certificate_messages(transcript, Side.SERVER) or transcript.messages(HandshakeType.SERVER_HELLO_DONE, Side.SERVER)
+        or transcript.messages(HandshakeType.CLIENT_KEY_EXCHANGE, Side.CLIENT)
     )
 
 
-def _requested(transcript: Transcript, request: wire.Message | None, *, tls13: bool, resumed: bool) -> bool | None:
+def _requested(
+    transcript: Transcript, request: wire.Message | None, missing: Lost, *, tls13: bool, resumed: bool | None,
+) -> bool | None:
     if request is not None:
         return True
     if resumed:
         return None
+    if missing.server:
+        return False if _answered_no_request(transcript, missing, tls13=tls13) else None
     end = HandshakeType.FINISHED if tls13 else HandshakeType.SERVER_HELLO_DONE
     return False if transcript.messages(end, Side.SERVER) else None
+
+
+def _answered_no_request(transcript: Transcript, missing: Lost, *, tls13: bool) -> bool:
+    """True where all that the client sent is known, and it is no answer to a CertificateRequest: that is answered with a
+    Certificate, if an empty one (RFC 8446, 4.4.2; RFC 5246, 7.4.6).
+    """
+    if missing.client or open_ended(transcript) or certificate_messages(transcript, Side.CLIENT):
+        return False
+    return bool(transcript.messages(HandshakeType.FINISHED if tls13 else HandshakeType.CLIENT_KEY_EXCHANGE, Side.CLIENT))
+
+
+def _answers(certificate: wire.Message, request: wire.Message | None, order: _Order) -> bool:
+    """True where this Certificate of the client answers the request. The first handshake holds one of each, in whatever order a
+    capture has them.
+    """
+    first = request is not None and not request.late and not certificate.late
+    return first or order.position(certificate) > order.position(request)
+
+
+def _sent(
+    transcript: Transcript, certificate: wire.Message | None, request: wire.Message | None, missing: Lost,
+    requested: bool | None,
+) -> bool | None:
+    if certificate is not None:
+        return bool(chain_of(certificate))
+    if not requested or request is None:
+        return requested  # nobody sends one who was not asked
+    unseen = missing.client if request.late else missing.client_flight
+    return None if unseen or open_ended(transcript) else False
 
 
 def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:
@@ -221,13 +275,14 @@ def survey(transcript: Transcript) -> Flights:
     """The facts about client authentication in this transcript."""
     order = _Order(transcript)
     tls13 = _is_tls13(transcript)
-    done = _is_done(transcript, order)
-    resumed = _is_resumed(transcript, done)
+    missing = lost(transcript)
+    done = _is_done(transcript, order, missing)
+    resumed = _is_resumed(transcript, missing, tls13=tls13, done=done)
     requests = transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
     request = requests[-1] if requests else None
-    requested = _requested(transcript, request, tls13=tls13, resumed=resumed)
+    requested = _requested(transcript, request, missing, tls13=tls13, resumed=resumed)
     ours = certificate_messages(transcript, Side.CLIENT)
-    certificate = ours[-1] if ours and order.position(ours[-1]) > order.position(request) else None
+    certificate = ours[-1] if ours and _answers(ours[-1], request, order) else None
     chain = chain_of(certificate) if certificate is not None else ()
     finished = order.last_of_flight(Side.CLIENT)
     return Flights(
@@ -237,7 +292,7 @@ def survey(transcript: Transcript) -> Flights:
         requested=requested,
         our_certificate=certificate,
         our_certificate_out=certificate is not None,
-        sent=bool(chain) if certificate is not None else (None if requested is None else False),
+        sent=_sent(transcript, certificate, request, missing, requested),
         sent_chain=chain,
         fatal_alert=_fatal_alert(transcript, tls13=tls13),
         closed_by_server=_closed_by_server(transcript),
@@ -245,5 +300,6 @@ def survey(transcript: Transcript) -> Flights:
         we_spoke=order.data(Side.CLIENT, -1),
         ticket_after_finished=order.last(Side.SERVER, HandshakeType.NEW_SESSION_TICKET) > finished >= 0,
         server_finished_last=not tls13 and order.last_of_flight(Side.SERVER) > finished >= 0,
+        lost=missing,
         answer=_answer(transcript),
     )

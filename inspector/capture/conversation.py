@@ -176,10 +176,10 @@ class Conversation:
             notes.append("the capture began after TCP was open")
         for way in (0, 1):
             side = self._sides[way]
-            if self._lost[way]:
-                notes.append(f"{self._lost[way]} bytes that the {side} sent are not in the capture (lost or cut packets)")
-            if not self._fed[way] and not self._lost[way] and self._fed[way ^ 1]:
+            if self._lost[way] and not self._fed[way]:
                 notes.append(f"nothing that the {side} sent is in the capture")
+            elif self._lost[way]:
+                notes.append(f"{self._lost[way]} bytes that the {side} sent are not in the capture (lost or cut packets)")
         if connection.closed_by is None:
             notes.append("the capture ends before the connection does")
         return tuple(notes)

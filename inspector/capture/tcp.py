@@ -3,8 +3,8 @@
 Theory of operation. A direction knows the position (bytes since its beginning) that it delivered up to. A segment at that
 position is delivered at once; one behind it is trimmed or dropped (retransmission, overlap: what came first stands); one ahead of
 it waits. A hole is given up, and reported as a gap, when the peer acknowledged it, so that the bytes did arrive and only the
-capture lacks them, and it did not fill for a while; or when too much waits behind it. Positions count on where sequence numbers
-wrap.
+capture lacks them, and it did not fill for a while; or when too much waits behind it. At the end of a connection, what the peer
+acknowledged or a FIN stands behind, and was not seen, is a gap as well. Positions count on where sequence numbers wrap.
 
 Connections are counted as tshark 4.0 counts ``tcp.stream``: every pair of addresses and ports is one, and a SYN with another
 initial sequence number begins a new one.
@@ -29,6 +29,8 @@ MAX_DISTANCE = 256 << 20
 ACKED_SEGMENTS, ACKED_SECONDS = 64, 1.0
 LOST_SEGMENTS, LOST_SECONDS = 1024, 5.0
 MAX_WAITING = 4 << 20
+# A reset stands behind the last byte, like a FIN (RFC 5961, 3); where it claims to be further away than this, it was made up.
+MAX_RESET = 1 << 16
 # A closed connection still takes what was captured late, this long.
 LINGER_SECONDS, MAX_LINGERING = 2.0, 128
 MAX_OPEN = 65_536
@@ -65,7 +67,7 @@ class Direction:
         self.next: int | None = None  # sequence number at ``position``
         self.position = 0
         self.acked = 0  # position up to which the peer acknowledged
-        self.fin: int | None = None  # position of the end
+        self.fin: int | None = None  # position of the end, as its FIN or RST says
         self.waiting: list[Segment] = []
         self.waiting_bytes = 0
         self.hole_since = 0.0
@@ -165,7 +167,7 @@ class Connections:
         if connection.closed_by is None:
             connection.closed_by, connection.closed_at = way, at
             connection.closed_how = "reset" if flags & RST else "fin"
-        if flags & FIN and direction.next is not None:
+        if direction.next is not None and (flags & FIN or 0 < direction.place(seq) - direction.position <= MAX_RESET):
             direction.fin = direction.place(seq) + max(size, 0)
         if not connection.over and (flags & RST or connection.directions[way ^ 1].fin is not None):
             connection.over = True
@@ -204,6 +206,7 @@ class Connections:
             while listener.wants and connection.directions[way].waiting:
                 _give_up_hole(connection, way, listener)
             connection.directions[way].waiting.clear()
+            _miss_the_end(connection, way, listener)
         listener.finished(connection)
         self._remembered.append(connection.key)
         if len(self._remembered) > MAX_REMEMBERED:
@@ -317,6 +320,17 @@ def _give_up_hole(connection: Connection, way: int, listener: Listener) -> None:
         direction.advance(missing)
         listener.gap(way, missing, first.at)
     _drain(connection, way, listener, first.at)
+
+
+def _miss_the_end(connection: Connection, way: int, listener: Listener) -> None:
+    """Report what is missing behind the last byte: the peer acknowledged it, or this side's FIN stands behind it."""
+    direction = connection.directions[way]
+    fin = direction.fin
+    missing = (direction.acked if fin is None else fin) - direction.position
+    # a FIN is acknowledged like a byte: one alone that was not seen is that
+    if listener.wants and missing > (1 if fin is None else 0):
+        direction.advance(missing)
+        listener.gap(way, missing, connection.last_at if connection.closed_by is None else connection.closed_at)
 
 
 def _try_hole(connection: Connection, way: int, at: float) -> None:

@@ -17,9 +17,12 @@ STARTTLS_NAMES = {
 
 
 def spoke_tls(transcript: Transcript) -> bool:
-    """True where at least one TLS record of the server was understood."""
+    """True where at least one TLS record of the server was understood, or a capture lacks what the server said."""
     kinds = (wire.Message, wire.Alert, wire.ChangeCipherSpec, wire.OpaqueRecord, wire.ApplicationData)
-    return any(isinstance(event, kinds) and event.side is Side.SERVER for event in transcript.events)
+    if any(isinstance(event, kinds) and event.side is Side.SERVER for event in transcript.events):
+        return True
+    alien = any(event.side is Side.SERVER for event in transcript.all(wire.NotTls))
+    return not alien and any(event.side is Side.SERVER for event in transcript.all(wire.Gap))
 
 
 def _error_of(transcript: Transcript) -> NetworkError | None:

@@ -212,8 +212,8 @@ class Decoder:
             if kind == _HANDSHAKE and record.payload:
                 half.empty_records = 0
                 self._handshake(half, at, record, record.payload, None)
-            elif kind == _DATA and half.gapped:
-                self._opaque(half, at, record, lock)
+            elif half.gapped and (kind == _DATA or (kind == _ALERT and len(record.payload) != 2)):
+                self._opaque(half, at, record, lock)  # encrypted: what said so was in the gap
             else:
                 self._content(half, at, record, kind, record.payload, None)
             return

@@ -12,68 +12,21 @@ from pathlib import Path
 import pytest
 
 from inspector.capture.captured import Captured
-from inspector.credentials import mint
 from inspector.session.read import Judgements, decode
 from tests.capture import forge, known
 from tests.capture.forge import CLIENT, SERVER, Segment
-
-Parts = list[tuple[int, bytes]]
+from tests.session.talks import Parts, contexts, talk
 
 
 @cache
 def conversations(folder: Path) -> list[Parts]:
     """Real ones of TLS 1.2 and 1.3: the server asks or not, the client sends a good certificate, a refused one, or none."""
-    good, bad = mint.authority("Good CA"), mint.authority("Bad CA")
-    leaves = {"good": mint.leaf("client", good), "bad": mint.leaf("client", bad), "server": mint.server_leaf(["localhost"], good)}
-    for name, made in leaves.items():
-        (folder / name).write_bytes(made.key_pem() + mint.certificates_pem([made.cert]))
-    (folder / "ca").write_bytes(mint.certificates_pem([good.cert]))
-    (folder / "other").write_bytes(mint.certificates_pem([bad.cert]))
     found = []
     versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
     for version, asks, sends, trusts in product(versions, (None, "want", "need"), (None, "good", "bad"), ("ca", "other")):
-        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        server.maximum_version = version
-        server.load_cert_chain(folder / "server")
-        if asks is not None:
-            server.load_verify_locations(folder / "ca")
-            server.verify_mode = ssl.CERT_REQUIRED if asks == "need" else ssl.CERT_OPTIONAL
-        client.load_verify_locations(folder / trusts)
-        if sends is not None:
-            client.load_cert_chain(folder / sends)
+        client, server = contexts(folder, version, asks, sends, trusts)
         found += [talk(client, server, size) for size in (0, 10, 3000)]
     return found
-
-
-def talk(client_context: ssl.SSLContext, server_context: ssl.SSLContext, size: int) -> Parts:
-    """What both sides send, up to an answer of ``size`` bytes and both goodbyes, or to where one of them gives up."""
-    pipes = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
-    sides = [
-        client_context.wrap_bio(*pipes[0], server_hostname="localhost"), server_context.wrap_bio(*pipes[1], server_side=True),
-    ]
-    parts: Parts = []
-    steps = [sides[0].do_handshake, sides[1].do_handshake] * 3
-    if size:
-        steps += [
-            lambda: sides[0].write(b"GET / HTTP/1.1\r\n\r\n"), lambda: sides[1].read(99), lambda: sides[1].write(b"x" * size),
-            lambda: sides[0].read(9999),
-        ]
-    steps += [sides[0].unwrap, sides[1].unwrap]
-    for number, step in enumerate(steps):
-        way = number % 2
-        try:
-            step()
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError:
-            size = -1
-        data = pipes[way][1].read()
-        if data:
-            parts.append((way, data))
-            pipes[1 - way][0].write(data)
-        if size < 0 and number > 6:
-            break
-    return parts
 
 
 def ends(parts: Parts) -> Iterator[list[Segment]]:

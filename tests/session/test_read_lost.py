@@ -1,0 +1,123 @@
+"""A capture that lacks packets says less, and nothing else: what was not captured is not taken for what was not sent."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from inspector.analysis.client_auth import ClientAuth
+from inspector.capture.captured import Captured
+from inspector.report.network import spoke_tls
+from inspector.session.read import decode
+from tests.capture import forge
+from tests.capture.forge import CLIENT, SERVER, Segment
+from tests.session.talks import Parts, contexts, talk
+
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+CASES = list(product((TLS12, TLS13), (None, "want", "need"), (None, "good", "bad"), (0, 10)))
+
+
+def names(case: tuple[ssl.TLSVersion, str | None, str | None, int]) -> str:
+    return f"{case[0].name}-{case[1]}-{case[2]}-{case[3]}"
+
+
+def told(captured: Captured) -> tuple[object, ...]:
+    auth = decode(captured).auth
+    assert isinstance(auth, ClientAuth)
+    return auth.requested, auth.sent, auth.verdict, auth.sent_chain
+
+
+def one(segments: list[Segment], keys: list[bytes]) -> Captured:
+    (captured,) = forge.read(forge.pcap(forge.packets(segments)), keys)[1]
+    return captured
+
+
+def holes(segments: list[Segment]) -> Iterator[list[Segment]]:
+    """The same connection without one of its packets, without two in a row, and with one that is cut."""
+    for place, segment in enumerate(segments):
+        if segment.data:
+            yield [*segments[:place], *segments[place + 1:]]
+            yield [*segments[:place], *segments[place + 2:]]
+            yield [*segments[:place], segment._replace(cut=len(segment.data) // 2), *segments[place + 1:]]
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(names, CASES))
+@pytest.mark.parametrize("with_keys", [True, False], ids=["keys", "no-keys"])
+@pytest.mark.parametrize("closer", [CLIENT, SERVER], ids=["client-closes", "server-closes"])
+def test_lost_packets_make_no_statement(
+    tmp_path: Path, case: tuple[ssl.TLSVersion, str | None, str | None, int], with_keys: bool, closer: int,
+) -> None:
+    version, asks, sends, size = case
+    parts, keys = conversation(tmp_path, version, asks, sends, size, with_keys=with_keys)
+    segments = forge.conversation(parts, size=500, close=(closer, 1 - closer))
+    whole = told(one(segments, keys))
+    for damaged in holes(segments):
+        captured = one(damaged, keys)
+        requested, sent, verdict, chain = told(captured)
+        assert requested in (whole[0], None)
+        assert sent in (whole[1], None)
+        assert verdict in (whole[2], "undecided")
+        assert chain in (whole[3], ())
+
+
+def conversation(
+    folder: Path, version: ssl.TLSVersion, asks: str | None, sends: str | None, size: int, *, with_keys: bool = True,
+) -> tuple[Parts, list[bytes]]:
+    client, server = contexts(folder, version, asks, sends)
+    client.keylog_filename = str(folder / "keys")
+    parts = talk(client, server, size)
+    return parts, (folder / "keys").read_bytes().splitlines() if with_keys else []
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+@pytest.mark.parametrize("way", [CLIENT, SERVER])
+def test_one_direction_alone_says_nothing_of_the_other(tmp_path: Path, version: ssl.TLSVersion, way: int) -> None:
+    parts, keys = conversation(tmp_path, version, "need", "good", 10)
+    captured = one([segment for segment in forge.conversation(parts) if segment.way == way], keys)
+    requested, sent, verdict, _ = told(captured)
+    assert requested in (True, None)
+    assert sent in (True, None)
+    assert verdict in ("accepted", "undecided")
+    assert f"nothing that the {('server', 'client')[way]} sent is in the capture" in captured.notes
+
+
+def test_the_last_bytes_before_a_fin_are_missed(tmp_path: Path) -> None:
+    parts, keys = conversation(tmp_path, TLS13, "need", "good", 10)
+    segments = forge.conversation(parts, close=(SERVER, CLIENT))
+    last = max(place for place, segment in enumerate(segments) if segment.way == SERVER and segment.data)
+    captured = one([*segments[:last], *segments[last + 1:]], keys)
+    lost = len(segments[last].data)
+    assert f"{lost} bytes that the server sent are not in the capture (lost or cut packets)" in captured.notes
+
+
+def test_an_acknowledged_fin_that_was_not_captured_is_no_lost_byte(tmp_path: Path) -> None:
+    parts, keys = conversation(tmp_path, TLS13, "need", "good", 10)
+    segments = forge.conversation(parts, close=(CLIENT, SERVER))
+    without = [segment for segment in segments if not (segment.flags & forge.FIN and segment.way == CLIENT)]
+    assert not any("not in the capture" in note for note in one(without, keys).notes)
+
+
+def test_a_server_whose_bytes_were_cut_off_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    parts, _ = conversation(tmp_path, TLS13, "need", "good", 10)
+    cut = [segment._replace(cut=len(segment.data)) if segment.way == SERVER else segment for segment in forge.conversation(parts)]
+    captured = one(cut, [])
+    assert spoke_tls(captured.transcript)
+    assert told(captured)[:3] == (None, None, "undecided")
+
+
+def test_a_capture_that_ends_before_the_answer_does_not_say_that_nothing_was_sent(tmp_path: Path) -> None:
+    parts, keys = conversation(tmp_path, TLS13, "need", "good", 10)
+    captured = one(forge.conversation(parts[:2], close=()), keys)
+    assert told(captured)[:2] == (True, None)
+
+
+def test_a_full_handshake_with_a_hole_is_not_called_resumed(tmp_path: Path) -> None:
+    from inspector.analysis import flights
+
+    parts, _ = conversation(tmp_path, TLS12, "need", "good", 10)
+    for damaged in holes(forge.conversation(parts, size=200)):
+        assert not flights.survey(one(damaged, []).transcript).resumed
