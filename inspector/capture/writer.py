@@ -2,7 +2,9 @@
 
 Addresses, ports and times are the real ones; TCP's numbers and all checksums are right, so that Wireshark opens the file without
 a complaint. The secrets go into Decryption Secrets Blocks, which Wireshark applies to the packets behind them: the last bytes that
-the peer sent are therefore held until the next bytes pass, by when the engine has told the secrets that open them.
+the peer sent are therefore held until the next bytes pass, by when the engine has told the secrets that open them. What opens the
+client's flight Wireshark looks up at the ServerHello already, while OpenSSL tells it at the server's Finished: until then all of
+the peer's bytes are held, up to our next ones.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ WINDOW = 65_535
 # A peer's FIN stands this many seconds before our answer to it.
 MOMENT = 1e-6
 LARGEST_GOODBYE = 64
+# So many bytes of a peer are held at most until the secrets of both sides are known.
+HOLD_LIMIT = 4 << 20
+# These open what the client sends: the first of TLS 1.3, the only one up to TLS 1.2
+_CLIENT_SECRETS = (b"CLIENT_HANDSHAKE_TRAFFIC_SECRET ", b"CLIENT_RANDOM ")
 LOCALHOST = ipaddress.ip_address("127.0.0.1")
 _OPT_TSRESOL, _OPT_USERAPPL = 9, 4
 _NANOSECONDS = 9
@@ -116,7 +122,9 @@ class Flow:
         }
         self._identity = 0
         self.ended: Ended | None = None
-        self.held: tuple[Side, bytes, float] | None = None
+        self.keyed = False  # the secrets of both sides were told
+        self.held: list[tuple[Side, bytes, float]] = []
+        self._held_bytes = 0
 
     def nanoseconds(self, at: float) -> int:
         """Since the epoch; ``at`` in seconds since the start of the run."""
@@ -137,10 +145,19 @@ class Flow:
             self.segment(side, PSH | ACK, data[start:start + SEGMENT], at) for start in range(0, len(data), SEGMENT)
         )
 
+    def hold(self, side: Side, data: bytes, at: float) -> None:
+        self.held.append((side, data, at))
+        self._held_bytes += len(data)
+
+    def may_hold(self, side: Side) -> bool:
+        """True where bytes of this side may wait behind what is held: the peer's, until the secrets of both sides are known."""
+        behind_ours = any(sender is self.ours for sender, _, _ in self.held)
+        return not self.keyed and side is not self.ours and not behind_ours and self._held_bytes < HOLD_LIMIT
+
     def release(self) -> bytes:
         """The packets of what was held."""
-        held, self.held = self.held, None
-        return self.data(*held) if held is not None else b""
+        held, self.held, self._held_bytes = self.held, [], 0
+        return b"".join(self.data(*piece) for piece in held)
 
     def close(self) -> bytes:
         """The end as it was: by whom, and how. Our goodbye to a peer that had left comes behind its FIN, as it was said."""
@@ -150,8 +167,8 @@ class Flow:
         # An end after an alert or close_notify is our own closing of the socket.
         peer, at = self.ours.other, ended.at
         by = peer if ended.by == peer.value and ended.how in ("fin", "reset") else self.ours
-        if by is peer and ended.how == "fin" and self.held is not None and self.held[0] is self.ours:
-            fin = self.segment(by, FIN | ACK, b"", self.held[2] - MOMENT)
+        if by is peer and ended.how == "fin" and self.held and self.held[0][0] is self.ours:
+            fin = self.segment(by, FIN | ACK, b"", self.held[0][2] - MOMENT)
             return fin + self.release() + self.segment(self.ours, FIN | ACK, b"", at) + self.segment(by, ACK, b"", at)
         return self.release() + self._end(by, ended, at)
 
@@ -199,6 +216,8 @@ class PcapngWriter(Observer):
     def on_event(self, transcript: Transcript, event: Event) -> None:
         if isinstance(event, SecretLine):
             self._secrets.append(event.line.rstrip(b"\r\n") + b"\n")
+            if event.line.startswith(_CLIENT_SECRETS) and (flow := self._flows.get(id(transcript))) is not None:
+                flow.keyed = True
         elif isinstance(event, Connected):
             self._begin(transcript, event)
         elif isinstance(event, Ended):
@@ -208,8 +227,9 @@ class PcapngWriter(Observer):
 
     def on_bytes(self, transcript: Transcript, side: Side, data: bytes, at: float) -> None:
         flow = self._flows.get(id(transcript)) or self._begin(transcript, None)
-        self._release(flow)
-        flow.held = (side, data, at)
+        if not flow.may_hold(side):
+            self._release(flow)
+        flow.hold(side, data, at)
         if side is flow.ours and not is_goodbye(data):
             self._release(flow)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,8 @@ from inspector.trace import events as ev
 from inspector.trace.phase import Phase
 from inspector.trace.transcript import Transcript
 from inspector.wire.events import Side
-from tests.capture import forge, known
+from tests.capture import forge, known, tshark
+from tests.session.talks import contexts
 
 SIDES = (Side.CLIENT, Side.SERVER)
 STARTED = 1_700_000_000.25
@@ -139,3 +142,61 @@ def test_a_full_disk_is_an_error_for_a_person() -> None:
 ])
 def test_the_checksum_is_that_of_rfc_1071(data: bytes, expected: int) -> None:
     assert checksum(data) == expected
+
+
+def written_while_it_runs(folder: Path, pieces: int) -> bytes:
+    """What is written of a TLS 1.3 client whose server's flight comes in so many reads; secrets come when OpenSSL tells them."""
+    client_context, server_context = contexts(folder, ssl.TLSVersion.TLSv1_3, "need", "good")
+    client_context.keylog_filename = str(folder / "keys")
+    pipes = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
+    client = client_context.wrap_bio(*pipes[0], server_hostname="localhost")
+    server = server_context.wrap_bio(*pipes[1], server_side=True)
+    file, told = io.BytesIO(), 0
+    writer, transcript = PcapngWriter(file), Transcript(object(), started=STARTED)
+    writer.on_event(transcript, ev.Connected(0.0, "10.0.0.2", 443, "10.0.0.1", 40000, 0.0))
+
+    def step() -> None:
+        nonlocal told
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        lines = (folder / "keys").read_bytes().splitlines()
+        for line in lines[told:]:
+            writer.on_event(transcript, ev.SecretLine(0.0, line))
+        told = len(lines)
+        if data := pipes[0][1].read():
+            writer.on_bytes(transcript, Side.CLIENT, data, 0.0)
+            pipes[1][0].write(data)
+            try:
+                server.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+
+    step()
+    for _ in range(2):
+        flight = pipes[1][1].read()
+        size = -(-len(flight) // pieces)
+        for start in range(0, len(flight), size):
+            writer.on_bytes(transcript, Side.SERVER, flight[start:start + size], 0.0)
+            pipes[0][0].write(flight[start:start + size])
+            step()
+    writer.on_closed(transcript)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 10])
+def test_wireshark_opens_both_flights_however_the_server_s_came(tmp_path: Path, pieces: int) -> None:
+    """It looks the client's secret up at the ServerHello, and OpenSSL tells it at the server's Finished."""
+    (tmp_path / "made.pcapng").write_bytes(written_while_it_runs(tmp_path, pieces))
+    listed = tshark.listed(tmp_path / "made.pcapng")[0].messages
+    assert [kind for port, kind in listed if port == 40000] == [1, 11, 15, 20]
+    assert [kind for port, kind in listed if port == 443][:6] == [2, 8, 13, 11, 15, 20]
+
+
+def test_a_peer_that_never_lets_us_speak_is_not_held_without_end() -> None:
+    file = io.BytesIO()
+    writer, transcript = PcapngWriter(file), Transcript(object(), started=STARTED)
+    for _ in range(200):
+        writer.on_bytes(transcript, Side.SERVER, bytes(64 * 1024), 0.0)
+    assert file.tell() > 6 << 20
