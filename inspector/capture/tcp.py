@@ -167,8 +167,12 @@ class Connections:
         if connection.closed_by is None:
             connection.closed_by, connection.closed_at = way, at
             connection.closed_how = "reset" if flags & RST else "fin"
-        if direction.next is not None and (flags & FIN or 0 < direction.place(seq) - direction.position <= MAX_RESET):
+        if direction.next is None:
+            pass
+        elif flags & FIN:
             direction.fin = direction.place(seq) + max(size, 0)
+        elif direction.fin is None and 1 < direction.place(seq) - direction.position <= MAX_RESET:  # one: a FIN that was not seen
+            direction.fin = direction.place(seq)
         if not connection.over and (flags & RST or connection.directions[way ^ 1].fin is not None):
             connection.over = True
             self._lingering.append(connection)

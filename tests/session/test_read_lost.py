@@ -101,6 +101,25 @@ def test_an_acknowledged_fin_that_was_not_captured_is_no_lost_byte(tmp_path: Pat
     assert not any("not in the capture" in note for note in one(without, keys).notes)
 
 
+@pytest.mark.parametrize("fin", [True, False])
+def test_a_reset_behind_a_fin_is_no_lost_byte(tmp_path: Path, fin: bool) -> None:
+    parts, keys = conversation(tmp_path, TLS13, "need", "good", 10)
+    segments = forge.conversation(parts, close=(CLIENT, SERVER))
+    (left,) = (segment for segment in segments if segment.flags & forge.FIN and segment.way == CLIENT)
+    reset = left._replace(seq=left.seq + 1, flags=forge.RST, at=segments[-1].at)
+    without = segments if fin else [segment for segment in segments if segment is not left]
+    assert not any("not in the capture" in note for note in one([*without, reset], keys).notes)
+
+
+def test_a_reset_far_behind_the_last_byte_shows_that_bytes_are_missing(tmp_path: Path) -> None:
+    parts, keys = conversation(tmp_path, TLS13, "need", "good", 10)
+    segments = forge.conversation(parts, close=())
+    last = max(place for place, segment in enumerate(segments) if segment.way == SERVER and segment.data)
+    after = segments[last]._replace(seq=segments[last].seq + len(segments[last].data), data=b"", flags=forge.RST)
+    captured = one([*segments[:last], *(segment for segment in segments[last + 1:] if segment.way == CLIENT), after], keys)
+    assert any("that the server sent are not in the capture" in note for note in captured.notes)
+
+
 def test_a_server_whose_bytes_were_cut_off_is_not_said_to_be_silent(tmp_path: Path) -> None:
     parts, _ = conversation(tmp_path, TLS13, "need", "good", 10)
     cut = [segment._replace(cut=len(segment.data)) if segment.way == SERVER else segment for segment in forge.conversation(parts)]
