@@ -24,6 +24,7 @@ from inspector.analysis.http_signatures import REFUSALS, Signature, challenge, f
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
+from inspector.wire.events import Side
 
 Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
 RejectedBy = Literal["tls_alert", "close", "http", "protocol"]
@@ -189,6 +190,15 @@ def _by_close(seen: Flights) -> Judgement | None:
     return Judgement("rejected", f"{how} {when}, without an alert", 0.75 if seen.we_spoke else 0.85, "close")
 
 
+def _by_client_alert(seen: Flights) -> Judgement | None:
+    """In a capture, a client that refused its server: however the server took that, it judged nothing."""
+    alert = flights.client_alert(seen.transcript)
+    if alert is None or seen.transcript.plan is not None or seen.server_data:
+        return None
+    name = flights.alert_name(alert.description)
+    return Judgement("undecided", f"the client ended it, with alert {alert.description} {name}", 0.95)
+
+
 def _by_sizes(seen: Flights) -> Judgement | None:
     """A capture of TLS 1.3 without keys: what the sizes of the records say (``encrypted``)."""
     if seen.transcript.plan is not None or not seen.tls13 or seen.requested is not None or seen.handshake_done:
@@ -198,6 +208,14 @@ def _by_sizes(seen: Flights) -> Judgement | None:
         return None
     sure = f"{reading.rests_on} ({reading.confidence:.0%} sure)"
     return Judgement(reading.verdict, sure, reading.confidence, reading.rejected_by)
+
+
+def _by_unread_data(seen: Flights) -> Judgement | None:
+    """In a capture without keys, that a server which asked went on is a sign of TLS alone: what it said may be no."""
+    data = [event for event in seen.transcript.all(wire.ApplicationData) if event.side is Side.SERVER]
+    if seen.transcript.plan is not None or not seen.server_data or not seen.requested or any(event.data for event in data):
+        return None
+    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", 0.6)
 
 
 def _by_positive_sign(seen: Flights) -> Judgement | None:
@@ -239,9 +257,11 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_http,
     _by_protocol,
     _by_alert,
+    _by_client_alert,
     _by_sizes,
     _by_loss,
     _by_close,
+    _by_unread_data,
     _by_positive_sign,
     _by_our_own_end,
 )

@@ -2,19 +2,21 @@
 
 RFC 8446 fixes more than it seems to. A Finished is as long as the suite's hash; so the client's flight is either that one record
 and then no certificate was asked for, or it begins with an empty Certificate of 25 bytes (or both in one record), or is as large as
-certificates are. An alert is 19 bytes, in either direction. Padding, which hardly anybody uses, would blur all of it: nothing here
+certificates are. An alert is 19 bytes, in either direction; early data comes before that flight, and EndOfEarlyData (21 bytes) ends
+it. Padding, which hardly anybody uses, would blur all of it: nothing here
 is certain, and each sentence says what it rests on.
 """
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Literal, NamedTuple
 
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
-from inspector.wire.messages import ServerHello
+from inspector.wire.messages import ClientHello, ServerHello
 from inspector.wire.registry import ExtensionType
 from inspector.wire.suites import suite_parts
 
@@ -27,6 +29,7 @@ END_OF_EARLY_DATA = 4 + OVERHEAD
 FINISHED_HEADER = 4
 # Certificate, CertificateVerify and Finished of the smallest certificates in use
 SMALLEST_FLIGHT = 250
+NOT_VISIBLE = "whether the application took it is not visible"
 
 Flight = Literal["finished_only", "empty_certificate", "certificate", "alert", "unknown", "none"]
 Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
@@ -48,6 +51,7 @@ class _Seen(NamedTuple):
     size: int
     answers: tuple[int, ...]  # sizes of the server's records after the client's first protected one
     client_records: tuple[int, ...]
+    goodbye: bool = False  # before any answer came a record of the client's as long as an alert: close_notify, as a rule
 
 
 def read(transcript: Transcript) -> Reading | None:
@@ -55,12 +59,11 @@ def read(transcript: Transcript) -> Reading | None:
     hello = _server_hello(transcript)
     if hello is None:
         return None
-    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
-    if not any(record.side is Side.SERVER for record in records):
+    if not any(record.side is Side.SERVER for record in _protected(transcript)):
         return None
     if transcript.first(wire.Gap) is not None:
         return Reading("undecided", "the handshake is encrypted, no keys are at hand, and packets are missing", 0.9)
-    return _judge(_look(records, hello), transcript, resumed=_is_resumed(hello))
+    return _judge(_look(transcript, hello), transcript, resumed=_is_resumed(hello))
 
 
 def _server_hello(transcript: Transcript) -> ServerHello | None:
@@ -82,15 +85,30 @@ def _finished_size(hello: ServerHello) -> int:
     return FINISHED_HEADER + (48 if suite_parts(hello.cipher_suite).hash == "sha384" else 32)
 
 
-def _look(records: list[wire.OpaqueRecord], hello: ServerHello) -> _Seen:
-    start = next((i for i, record in enumerate(records) if record.side is Side.CLIENT), None)
-    if start is None:
+def _protected(transcript: Transcript) -> list[wire.OpaqueRecord]:
+    return [event for event in transcript.all(wire.OpaqueRecord) if event.content_type == APPLICATION_DATA]
+
+
+def _look(transcript: Transcript, hello: ServerHello) -> _Seen:
+    records = _protected(transcript)
+    sizes, early = [record.length for record in records if record.side is Side.CLIENT], _offers_early_data(transcript)
+    skip = 0
+    if early and END_OF_EARLY_DATA in sizes:
+        skip = sizes.index(END_OF_EARLY_DATA) + 1
+    client = sizes[skip:]
+    if not client:
         return _Seen("none", 0, (), ())
-    client = [record.length for record in records[start:] if record.side is Side.CLIENT]
-    if client[0] == END_OF_EARLY_DATA and len(client) > 1:
-        client = client[1:]
-    answers = tuple(record.length for record in records[start:] if record.side is Side.SERVER)
-    return _Seen(_flight(client, _finished_size(hello)), client[0], answers, tuple(client))
+    starts = [i for i, record in enumerate(records) if record.side is Side.CLIENT]
+    behind = records[starts[skip]:]
+    answers = tuple(record.length for record in behind if record.side is Side.SERVER)
+    flight: Flight = "unknown" if early and not skip else _flight(client, _finished_size(hello))
+    before = takewhile(lambda record: record.side is Side.CLIENT, behind)
+    return _Seen(flight, client[0], answers, tuple(client), any(record.length == ALERT for record in before))
+
+
+def _offers_early_data(transcript: Transcript) -> bool:
+    hellos = [message.value for message in transcript.messages(side=Side.CLIENT) if isinstance(message.value, ClientHello)]
+    return any(extension.type == ExtensionType.EARLY_DATA for hello in hellos for extension in hello.extensions)
 
 
 def _flight(client: list[int], finished: int) -> Flight:
@@ -127,14 +145,17 @@ def _judge(seen: _Seen, transcript: Transcript, *, resumed: bool) -> Reading:
 def _after_certificate(seen: _Seen, transcript: Transcript, sent: str) -> Reading:
     """The server's answer to a flight that holds a Certificate message."""
     closer = _closer(transcript)
+    if seen.goodbye and all(size == ALERT for size in seen.answers):
+        return Reading("undecided", f"{sent}, and the client said goodbye before the server had answered", 0.6)
     if seen.answers and seen.answers[0] == ALERT:
         if len(seen.answers) > 1:
             return Reading("undecided", f"{sent}, and the server answered with a record as long as an alert, then more", 0.5)
         return Reading("rejected", f"{sent}, and the server's only answer is a record as long as an alert", 0.8, "tls_alert")
     if seen.answers:
         return Reading("accepted", (
-            f"{sent}, and the server went on with {len(seen.answers)} records of {sum(seen.answers)} bytes (tickets or data)"
-        ), 0.75)
+            f"{sent}, and the server went on with {len(seen.answers)} records of {sum(seen.answers)} bytes "
+            f"(tickets or data); {NOT_VISIBLE}"
+        ), 0.6)
     if closer is not None and closer.by == "server":
         how = "reset" if closer.how == "reset" else "closed"
         return Reading("rejected", f"{sent}, and the server {how} the connection without another byte", 0.75, "close")
@@ -146,21 +167,23 @@ def _closer(transcript: Transcript) -> ev.Ended | None:
 
 
 class Shape(NamedTuple):
-    """What is visible of such a handshake's outcome. ``completed``: the client sent its flight, and it went on after that."""
+    """What is visible of such a handshake's outcome. ``completed``: the client sent its flight, and it went on after that.
+    ``resumed`` is None where it was not.
+    """
 
     completed: bool
-    resumed: bool
+    resumed: bool | None
 
 
 def shape(transcript: Transcript) -> Shape | None:
     """None where this is no TLS 1.3 handshake without keys."""
     hello = _server_hello(transcript)
-    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
-    if hello is None or not records:
+    if hello is None or not _protected(transcript):
         return None
-    seen = _look(records, hello)
+    seen = _look(transcript, hello)
     went_on = len(seen.client_records) > 1 or any(size != ALERT for size in seen.answers)
-    return Shape(seen.flight not in ("none", "alert") and went_on, _is_resumed(hello))
+    completed = seen.flight not in ("none", "alert") and went_on
+    return Shape(completed, _is_resumed(hello) if completed else None)
 
 
 def client_refused(transcript: Transcript) -> bool:
@@ -168,5 +191,4 @@ def client_refused(transcript: Transcript) -> bool:
     if transcript.first(wire.Gap) is not None:
         return False
     hello = _server_hello(transcript)
-    records = [e for e in transcript.all(wire.OpaqueRecord) if e.content_type == APPLICATION_DATA]
-    return hello is not None and bool(records) and _look(records, hello).flight == "alert"
+    return hello is not None and _look(transcript, hello).flight == "alert"

@@ -193,12 +193,27 @@ def _requested(
 ) -> bool | None:
     if request is not None:
         return True
-    if resumed:
+    if resumed or _hides_handshake(transcript):
         return None
     if missing.server:
         return False if _answered_no_request(transcript, missing, tls13=tls13) else None
     end = HandshakeType.FINISHED if tls13 else HandshakeType.SERVER_HELLO_DONE
     return False if transcript.messages(end, Side.SERVER) else None
+
+
+def _hides_handshake(transcript: Transcript) -> bool:
+    """True where, up to TLS 1.2, a side sent more handshake records behind its first Finished, and they could not be opened: a
+    renegotiation, as a rule, in which anything may have been asked for.
+    """
+    ended = set()
+    for event in transcript.events:
+        if type(event) is wire.OpaqueRecord and event.handshake:
+            if event.side in ended:
+                return True
+            ended.add(event.side)
+        elif type(event) is wire.Message and event.type == HandshakeType.FINISHED:
+            ended.add(event.side)
+    return False
 
 
 def _answered_no_request(transcript: Transcript, missing: Lost, *, tls13: bool) -> bool:
@@ -235,6 +250,15 @@ def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:
     return next(
         (alert for alert in transcript.all(wire.Alert) if alert.side is Side.SERVER
          and alert.description not in CLOSING_ALERTS and (tls13 or alert.level != WARNING)),
+        None,
+    )
+
+
+def client_alert(transcript: Transcript) -> wire.Alert | None:
+    """The client's first alert that refuses something: no warning, and no orderly end."""
+    return next(
+        (alert for alert in transcript.all(wire.Alert)
+         if alert.side is Side.CLIENT and alert.level != WARNING and alert.description not in CLOSING_ALERTS),
         None,
     )
 

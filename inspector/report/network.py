@@ -44,6 +44,8 @@ def _error_of(transcript: Transcript) -> NetworkError | None:
         return None
     if transcript.phase_of(ended) is Phase.PRELUDE or ended.phase is Phase.PRELUDE:
         return NetworkError(kind="prelude", detail=ended.detail or ended.how)
+    if ended.by == "client" and ended.how in ("fin", "reset"):  # so a capture says it
+        return NetworkError(kind="silent", detail=f"the client left after {_waited(transcript, ended)} seconds")
     if ended.how == "deadline":
         return NetworkError(kind="silent", detail=f"nothing came within {_waited(transcript, ended)} seconds")
     kind = {"fin": "closed", "reset": "reset"}.get(ended.how, ended.how)

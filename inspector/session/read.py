@@ -211,10 +211,7 @@ def _code(auth: ClientAuth | None, transcript: Transcript) -> ExitCode:
 
 def _client_refused(transcript: Transcript) -> bool:
     """The client ended it with an alert: it was the client that rejected the server."""
-    return encrypted.client_refused(transcript) or any(
-        alert.side is Side.CLIENT and alert.level != flights.WARNING and alert.description not in flights.CLOSING_ALERTS
-        for alert in transcript.all(wire.Alert)
-    )
+    return encrypted.client_refused(transcript) or flights.client_alert(transcript) is not None
 
 
 def _verdict(auth: ClientAuth | None, transcript: Transcript, code: ExitCode) -> str:
