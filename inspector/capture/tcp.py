@@ -139,7 +139,9 @@ class Connections:
             if peer.acked < position < peer.position + MAX_DISTANCE:
                 peer.acked = position
         size = end - start - header
-        if (size > 0 and not flags & SYN) or flags & (FIN | RST):
+        if size > 0 or flags & (FIN | RST):
+            if flags & SYN:  # TCP Fast Open (RFC 7413): data stands behind the SYN, which counts as one
+                seq = (seq + 1) & _MASK
             self._deliver(connection, way, flags, seq, size, data[start + header:end], at)
         elif peer.waiting:
             _try_hole(connection, way ^ 1, at)

@@ -83,6 +83,16 @@ def test_a_missing_syn_is_noted_and_nothing_is_lost() -> None:
     assert captured.transcript.first(ev.Connected) is None
 
 
+def test_data_in_a_syn_is_read_and_may_come_again() -> None:
+    """TCP Fast Open (RFC 7413)."""
+    syn, answer, acknowledged, hello, *rest = forge.conversation(forge.PARTS, size=60_000)
+    opening = [syn._replace(data=hello.data), answer._replace(ack=answer.ack + len(hello.data))]
+    assert facts([*opening, *rest]) == WHOLE
+    assert facts([*opening, acknowledged, hello, *rest]) == WHOLE
+    rest_of_hello = hello._replace(data=hello.data[100:], seq=hello.seq + 100)
+    assert facts([syn._replace(data=hello.data[:100]), answer, rest_of_hello, *rest]) == WHOLE
+
+
 def test_the_round_trip_is_told_from_the_opening() -> None:
     connected = read(SMALL)[0].transcript.first(ev.Connected)
     assert connected is not None
