@@ -131,6 +131,8 @@ class Connections:
         connection, way = found
         if at > connection.last_at:
             connection.last_at = at
+        else:
+            at = connection.last_at  # a clock that was set back, or a packet that was captured late
         peer = connection.directions[way ^ 1]
         if flags & (SYN | RST) or peer.next is None or connection.directions[way].next is None:
             _note_numbers(connection, way, flags, seq, ack, at)

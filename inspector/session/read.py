@@ -32,6 +32,8 @@ from inspector.wire.registry import AlertDescription, AlertLevel
 # Rows and lines that wait for an earlier connection are kept on disk beyond this size.
 SPOOL = 8 << 20
 MAX_VERIFIED = 4096
+# Clocks of captures may say anything; certificates know the years 1 to 9999, and OpenSSL takes 64 bits.
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 MAX_JUDGEMENTS = 4096
 
 
@@ -310,7 +312,7 @@ class Verifier:
             return known.opinion
         from inspector.engine.verify import verify_server
 
-        opinion = verify_server(chain, self._trust, host=name, now=now)
+        opinion = verify_server(chain, self._trust, host=name, now=min(max(now, EARLIEST), LATEST))
         dates = _dates((*chain, *opinion.path))
         if len(self._known) >= MAX_VERIFIED:
             self._known.clear()

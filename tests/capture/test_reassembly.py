@@ -93,6 +93,12 @@ def test_data_in_a_syn_is_read_and_may_come_again() -> None:
     assert facts([syn._replace(data=hello.data[:100]), answer, rest_of_hello, *rest]) == WHOLE
 
 
+def test_a_clock_that_runs_backwards_gives_no_negative_times() -> None:
+    (captured,) = read([segment._replace(at=2000.0 - number) for number, segment in enumerate(SMALL)])
+    assert known.facts(captured) == WHOLE
+    assert all(event.at >= 0 for event in captured.transcript.events)
+
+
 def test_the_round_trip_is_told_from_the_opening() -> None:
     connected = read(SMALL)[0].transcript.first(ev.Connected)
     assert connected is not None

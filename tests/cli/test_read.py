@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -222,6 +223,17 @@ def test_tshark_opens_our_own_capture_without_more_keys_or_complaints(pki: Pki, 
         "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", "_ws.expert.severity >= 0x600000",
     )
     assert complaints == ""
+
+
+@pytest.mark.parametrize("offset", [2**63 - 1, -2**63, 253_402_300_800, -10**12])
+def test_a_time_that_no_calendar_knows_is_no_crash(tmp_path: Path, offset: int) -> None:
+    options = forge.option(14, struct.pack("<q", offset))
+    packets = b"".join(forge.enhanced((0.0, *packet[1:])) for packet in forge.packets(forge.SEGMENTS))
+    path = tmp_path / "odd.pcapng"
+    path.write_bytes(forge.section() + forge.interface(options=options) + packets)
+    said = mtls_says("read", "--json", str(path), "--keylog", str(NAMES / "tls13-ca-names.keylog"))
+    assert said.code in (0, 1, 5)
+    assert reports(said.out)[0]["verification"]["verified_at"] is None
 
 
 def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
