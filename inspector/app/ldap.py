@@ -100,6 +100,16 @@ def starttls() -> Script:
     return AppResult("ldap", True, answer.code == 0, str(answer.code), summary)
 
 
+def heard(question: bytes) -> Script:
+    """The answer to another client's first request, ``question``: no more is said of who it is than the server said."""
+    answer = yield from _answer(b"")
+    if answer.code == 0 and answer.tag == EXTENDED_RESPONSE and WHO_AM_I in question:
+        return AppResult("ldap", True, True, "0", f"the client is known as {text_of(answer.value) or 'anonymous'}")
+    accepted = False if answer.code in REFUSED else True if answer.code == 0 else None
+    what = "bind" if answer.tag == BIND_RESPONSE else "extended operation"
+    return AppResult("ldap", True, accepted, str(answer.code), f"{what}: {_said(answer)}")
+
+
 def whoami(with_certificate: bool) -> Script:
     """Ask who the server takes us for; with a certificate bind as its subject first, where the server knows how."""
     bound = ""

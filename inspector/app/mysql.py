@@ -69,6 +69,12 @@ def starttls() -> Script:
     return AppResult("mysql", True, True, text_of(greeting[1:end], 60), "the server agreed to TLS")
 
 
+def user_in(login: bytes) -> str | None:
+    """The name in a client's first packet within TLS (HandshakeResponse41), None where there is none."""
+    end = login.find(b"\0", 36)
+    return text_of(login[36:end], 60) if end > 36 else None
+
+
 def login(user: str, greeting: bool) -> Script:
     """Log in with an empty password. ``greeting``: TLS began with the first byte, the server's greeting comes within it."""
     sequence = 1

@@ -109,8 +109,9 @@ class Http1(_Http):
                 if event is h11.NEED_DATA or event is h11.PAUSED:
                     return
                 self._take(event)
-        except h11.RemoteProtocolError as exc:
-            self._fail(f"the answer is not HTTP/1.1: {exc}")
+        except h11.RemoteProtocolError:
+            # h11's words are about its own states, and quote the peer
+            self._fail("the answer is not HTTP/1.1" if data else "the connection ended in the middle of the answer")
 
     def end(self) -> None:
         if self._connection is not None and not self.done:
@@ -248,13 +249,19 @@ class _StepSettings(NamedTuple):
 
 
 class Script:
-    """Another protocol's first step, heard."""
+    """Another protocol's first step, heard. ``first`` are the first bytes and whose they are: who is greeted within TLS, and who
+    the client says it is.
+    """
 
-    def __init__(self, protocol: str, settings: _StepSettings) -> None:
+    def __init__(self, protocol: str, port: int, side: Side, first: bytes) -> None:
+        from inspector.app import ldap, mysql
         from inspector.app.steps import STEPS
         from inspector.app.talk import Talk
 
-        self._talk = Talk(protocol, STEPS[protocol](settings))
+        client_first = side is Side.CLIENT
+        user = mysql.user_in(first) if protocol == "mysql" and client_first else None
+        settings = _StepSettings(Target("", port), protocol if client_first else None, app_user=user or "the client")
+        self._talk = Talk(protocol, ldap.heard(first) if protocol == "ldap" else STEPS[protocol](settings))
 
     def receive(self, side: Side, data: bytes) -> None:
         if side is Side.SERVER and not self._talk.done:
@@ -277,13 +284,29 @@ class Script:
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"TRACE ")
 
 
+def _of_client(data: bytes) -> str:
+    """The protocol that a client's first bytes within TLS belong to, of those in which it says so; empty for others."""
+    if data[:1] == b"*" and data[1:2].isdigit() and b"\r\n$" in data[:8]:
+        return "redis"
+    if data[:1] == b"\x10" and (b"\0\4MQTT" in data[2:12] or b"\0\6MQIsdp" in data[2:14]):
+        return "mqtt"
+    if data[:1] == b"\x30" and looks_like(data) == "ldap":
+        return "ldap"
+    if data[4:8] == b"\0\3\0\0" and int.from_bytes(data[:4], "big") <= 10_000:
+        return "postgres"
+    return BY_WORD.get(data[:5].upper(), "")
+
+
+BY_WORD = {b"LHLO ": "lmtp", b"EHLO ": "smtp", b"HELO ": "smtp", b"PING\r": "redis"}
+
+
 def _may_become_http(data: bytes) -> bool:
     """True for less than what HTTP is recognised by."""
     return any(len(data) < len(start) and start.startswith(data) for start in (*_METHODS, HTTP2_PREFACE[:16], b"HTTP/1."))
 
 
 class FirstAnswer:
-    """Finds out which protocol is spoken, by its first bytes, ALPN, what went before TLS, and the port, and follows it.
+    """Finds out which protocol is spoken, by ALPN, its first bytes, what went before TLS, and the port, and follows it.
 
     ``alpn`` is what was negotiated, ``plain`` what the server said before TLS.
     """
@@ -327,9 +350,9 @@ class FirstAnswer:
             return Http2()
         if (side is Side.CLIENT and data.startswith(_METHODS)) or (side is Side.SERVER and data.startswith(b"HTTP/1.")):
             return Http1()
+        said = _of_client(data) if side is Side.CLIENT else looks_like(data)
         spoken = looks_like(self._plain) if self._plain else ""
-        starttls = spoken if spoken in steps.STEPS else None
-        protocol = starttls or steps.PORTS.get(self._port, "none")
-        if protocol not in steps.STEPS:
-            return None
-        return Script(protocol, _StepSettings(Target("", self._port), starttls))
+        for protocol in (said, spoken, steps.PORTS.get(self._port, "none")):
+            if protocol in steps.STEPS:
+                return Script(protocol, self._port, side, data)
+        return None

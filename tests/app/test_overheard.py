@@ -73,6 +73,61 @@ def test_a_postgres_error_is_a_verdict() -> None:
     assert (result.protocol, result.accepted, result.status) == ("postgres", False, "28000")
 
 
+def ldap(number: int, tag: int, contents: bytes) -> bytes:
+    operation = bytes([tag, len(contents)]) + contents
+    return bytes([0x30, 3 + len(operation), 2, 1, number]) + operation
+
+
+SUCCESS = b"\x0a\x01\x00\x04\x00\x04\x00"
+BIND, WHO = ldap(1, 0x60, b"\x02\x01\x03\x04\x00\x80\x00"), ldap(1, 0x77, b"\x80\x171.3.6.1.4.1.4203.1.11.3")
+LOGIN = bytes([60, 0, 0, 2]) + bytes(32) + b"bob\0" + bytes(20)
+
+
+@pytest.mark.parametrize(("protocol", "asked", "said", "accepted", "summary"), [
+    ("ldap", BIND, ldap(1, 0x61, SUCCESS), True, "bind: success"),
+    ("ldap", BIND, ldap(1, 0x61, b"\x0a\x01\x31" + SUCCESS[3:]), False, "bind: invalidCredentials"),
+    ("ldap", WHO, ldap(1, 0x78, SUCCESS + b"\x8b\x07dn:cn=x"), True, "the client is known as dn:cn=x"),
+    ("ldap", WHO, ldap(1, 0x78, SUCCESS), True, "the client is known as anonymous"),
+    ("mysql", LOGIN, b"\7\0\0\3\0\0\0\2\0\0\0", True, "logged in as bob"),
+    ("mysql", LOGIN[:36] + b"\0" + bytes(20), b"\7\0\0\3\0\0\0\2\0\0\0", True, "logged in as the client"),
+])
+def test_no_identity_is_named_that_nobody_spoke_of(
+    protocol: str, asked: bytes, said: bytes, accepted: bool, summary: str,
+) -> None:
+    result = hear((Side.CLIENT, asked), (Side.SERVER, said), port={"ldap": 389, "mysql": 3306}[protocol]).result
+    assert result is not None
+    assert (result.protocol, result.accepted, result.summary) == (protocol, accepted, summary)
+
+
+@pytest.mark.parametrize(("asked", "said", "protocol", "plain"), [
+    (b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n", "redis", b""),
+    (b"PING\r\n", b"-NOAUTH Authentication required.\r\n", "redis", b""),
+    (b"\x10\x0c\0\4MQTT\4\2\0\x1e\0\0", b"\x20\x02\0\0", "mqtt", b""),
+    (b"LHLO x\r\n", b"250-x\r\n250 STARTTLS\r\n", "lmtp", b"220 x ready\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n"),
+    (b"EHLO x\r\n", b"250 x\r\n", "smtp", b"220 x ready\r\n220 go\r\n"),
+    (BIND, ldap(1, 0x61, SUCCESS), "ldap", b""),
+    (b"\0\0\0\x08\0\x03\0\0", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\5I", "postgres", b""),
+])
+def test_a_protocol_is_told_by_what_is_said_on_any_port(asked: bytes, said: bytes, protocol: str, plain: bytes) -> None:
+    result = hear((Side.CLIENT, asked), (Side.SERVER, said), port=12345, plain=plain).result
+    assert result is not None
+    assert result.protocol == protocol
+    assert result.accepted is not False
+
+
+def test_a_server_that_greets_within_tls_is_known_by_its_greeting() -> None:
+    said = [(Side.SERVER, b"* OK ready\r\n"), (Side.CLIENT, b"A2 CAPABILITY\r\n"), (Side.SERVER, b"A2 OK done\r\n")]
+    result = hear(*said, port=12345).result
+    assert result is not None
+    assert (result.protocol, result.accepted) == ("imap", True)
+
+
+def test_an_answer_that_breaks_off_is_told_in_our_words() -> None:
+    result = hear((Side.CLIENT, GET), (Side.SERVER, b"HTTP/1.1 200 OK\r\nContent-Len")).result
+    assert result is not None
+    assert result.summary == "the connection ended in the middle of the answer"
+
+
 @pytest.mark.parametrize("said", [
     [(Side.CLIENT, b"ping"), (Side.SERVER, b"pong")],
     [(Side.CLIENT, GET)],
