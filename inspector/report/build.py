@@ -106,13 +106,13 @@ class _Negotiated:
         values = [m.value for m in transcript.messages(side=Side.SERVER)]
         hello = next((v for v in reversed(values) if isinstance(v, ServerHello) and not v.is_retry), None)
         exchange = next((v for v in reversed(values) if isinstance(v, ServerKeyExchange)), None)
-        extensions = next((v for v in values if isinstance(v, EncryptedExtensions)), None)
         group = (hello.group if hello is not None else None) or (exchange.group if exchange is not None else None)
         self.protocol = hello.version.label if hello is not None else (done.protocol if done else None)
         self.cipher = hello.cipher_suite.label if hello is not None else None
         self.group = group.label if group is not None else (done.group if done else None)
-        alpn = (extensions.alpn if extensions is not None else None) or (hello.alpn if hello is not None else None)
-        self.alpn = alpn or (done.alpn if done else None)
+        # as OpenSSL does: what was chosen stays where a renegotiation is silent about it
+        chosen = (v.alpn for v in reversed(values) if isinstance(v, (EncryptedExtensions, ServerHello)) and v.alpn)
+        self.alpn = next(chosen, None) or (done.alpn if done else None)
 
 
 def handshake_part(transcript: Transcript, seen: flights.Flights) -> model.HandshakePart:
