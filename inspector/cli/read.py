@@ -62,7 +62,7 @@ def command(capture: str, **options: Any) -> int:
     # Hardly anything here refers to itself in a circle: looking for such circles often costs a tenth of the time.
     gc.set_threshold(50_000, 20, 50)
     output = run.output_from(options)
-    wanted = _options(options)
+    wanted = _options(capture, options)
     jobs = _jobs(capture, options["jobs"], wanted)
     seen = _alone(capture, wanted, output) if jobs == 1 else _together(jobs, capture, wanted, output)
     for note in seen.notes:
@@ -182,14 +182,14 @@ def _nothing(capture: str, held: _Seen, wanted: Options, output: run.Output) -> 
         click.echo(terminal(line))
 
 
-def _options(options: dict[str, Any]) -> Options:
+def _options(capture: str, options: dict[str, Any]) -> Options:
     from inspector.session import trust
     from inspector.session.read import Options
 
     if options["cert"] and not options["diagnose"]:
         raise UsageError("--cert without --diagnose", hint="--cert says which certificate the diagnosis shall judge")
     return Options(
-        keylog=_secrets(options["keylog"]),
+        keylog=_with_own(_secrets(options["keylog"]), capture),
         stream=options["stream"],
         port=options["port"],
         trust=trust.resolve(options["cacert"], system=not options["no_system_trust"], environment=os.environ, stored=()),
@@ -217,6 +217,18 @@ def _secrets(path: str | None) -> Secrets:
         raise _unreadable(path, exc) from exc
     if not len(secrets):
         run.say(f"note: '{path}' holds no session secret: it wants lines as SSLKEYLOGFILE writes them")
+    return secrets
+
+
+def _with_own(secrets: Secrets, capture: str) -> Secrets:
+    """With what the capture itself holds, wherever in it, where it is a file that can be read twice."""
+    from inspector.capture.beforehand import secrets_of
+
+    with suppress(OSError):  # reading it says what is wrong
+        if capture != "-" and stat.S_ISREG(os.stat(capture).st_mode):
+            with open(capture, "rb", buffering=0) as file:
+                for lines in secrets_of(file):
+                    secrets.add(lines.splitlines())
     return secrets
 
 

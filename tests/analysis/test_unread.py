@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inspector.analysis import encrypted
+from inspector.analysis import encrypted, flights
 from inspector.analysis.client_auth import ClientAuth, judge
+from inspector.report.build import handshake_part
 from inspector.report.network import network_part
 from inspector.trace.phase import Phase
 from inspector.wire import events as wire
@@ -152,3 +153,12 @@ def test_a_certificate_that_was_sent_stands_where_the_request_was_lost() -> None
     judged = judge(scene.server_finished().http(200).transcript)
     assert (judged.requested, judged.sent, judged.verdict) == (None, True, "accepted")
     assert CA.subject not in judged.authorities
+
+
+def test_a_renegotiation_keeps_the_protocol_that_was_chosen() -> None:
+    scene = captured(completed(tls13=False))
+    null, suite = r.CompressionMethod(0), r.CipherSuite(0xC02F)
+    alpn = Extension(r.ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, b"", (b"http/1.1",))
+    for extensions in ((alpn,), ()):
+        scene.message(Side.SERVER, 2, m.ServerHello(*HELLO, suite, null, extensions))
+    assert handshake_part(scene.transcript, flights.survey(scene.transcript)).alpn == "http/1.1"

@@ -236,6 +236,16 @@ def test_a_time_that_no_calendar_knows_is_no_crash(tmp_path: Path, offset: int) 
     assert reports(said.out)[0]["verification"]["verified_at"] is None
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_secrets_at_the_end_of_a_file_open_what_is_over(tmp_path: Path, jobs: str) -> None:
+    keys = (NAMES / "tls13-ca-names.keylog").read_bytes().splitlines()
+    second = forge.conversation(forge.PARTS, ports=(41000, 443), start=1100.0)
+    path = tmp_path / "end.pcapng"
+    path.write_bytes(forge.pcapng(forge.packets([*forge.SEGMENTS, *second])) + forge.secrets(keys))
+    read = reports(mtls_says("read", "--json", str(path), "--jobs", jobs).out)
+    assert [report["client_auth"]["requested"] for report in read] == [True, True]
+
+
 def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
     wrong = tmp_path / "client.pem"
     wrong.write_text("-----BEGIN CERTIFICATE-----\n")
