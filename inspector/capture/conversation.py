@@ -122,6 +122,8 @@ class Conversation:
         session = self._session = Session(connection, client, self._room, keylog, hello_comes=comes)
         if start is Start.RECORDS:
             session.gap(self._sides[way], 0, at=self._heard[0][2] - connection.opened_at)
+        if start is Start.SERVER_HELLO and self._lost[way ^ 1]:  # what it answers
+            session.gap(self._sides[way ^ 1], self._lost[way ^ 1], at=self._heard[0][2] - connection.opened_at)
         heard, self._heard = self._heard, []
         self._replay(session, heard, begins)
         for text in self._text:

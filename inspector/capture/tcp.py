@@ -2,9 +2,10 @@
 
 Theory of operation. A direction knows the position (bytes since its beginning) that it delivered up to. A segment at that
 position is delivered at once; one behind it is trimmed or dropped (retransmission, overlap: what came first stands); one ahead of
-it waits. A hole is given up, and reported as a gap, when the peer acknowledged it, so that the bytes did arrive and only the
-capture lacks them, and it did not fill for a while; or when too much waits behind it. At the end of a connection, what the peer
-acknowledged or a FIN stands behind, and was not seen, is a gap as well. Positions count on where sequence numbers wrap.
+it waits. So does one that acknowledges bytes of the other side which were not seen yet: they were said before it, whatever the
+order of the capture. A hole is given up, and reported as a gap, when the peer acknowledged it, so that the bytes did arrive and
+only the capture lacks them, and it did not fill for a while; or when too much waits behind it. At the end of a connection, what the
+peer acknowledged or a FIN stands behind, and was not seen, is a gap as well. Positions count on where sequence numbers wrap.
 
 Connections are counted as tshark 4.0 counts ``tcp.stream``: every pair of addresses and ports is one, and a SYN with another
 initial sequence number begins a new one.
@@ -49,12 +50,15 @@ class Listener(Protocol):
 
 
 class Segment(NamedTuple):
-    """One that waits behind a hole. ``size`` is its length on the wire, of which ``data`` may hold only the beginning."""
+    """One that waits. ``size`` is its length on the wire, of which ``data`` may hold only the beginning. ``needs`` is the position
+    of the peer that it acknowledges.
+    """
 
     position: int
     size: int
     at: float
     data: bytes
+    needs: int
 
 
 class Direction:
@@ -86,8 +90,8 @@ class Direction:
 class Connection:
     """One TCP connection. ``ends`` are (address, port) of way 0 and way 1, addresses packed."""
 
-    __slots__ = ("closed_at", "closed_by", "closed_how", "directions", "ends", "key", "last_at", "listener", "opened_at", "over",
-                 "round_trip", "stream", "syn_at", "syn_way")
+    __slots__ = ("closed_at", "closed_by", "closed_how", "closed_needs", "directions", "ends", "key", "last_at", "listener",
+                 "opened_at", "over", "round_trip", "stream", "syn_at", "syn_way")
 
     def __init__(self, stream: int, key: bytes, ends: tuple[tuple[bytes, int], tuple[bytes, int]], at: float) -> None:
         self.stream = stream
@@ -101,6 +105,7 @@ class Connection:
         self.closed_by: int | None = None  # the way of the first FIN or RST
         self.closed_how = ""
         self.closed_at = 0.0
+        self.closed_needs = 0  # position of the peer that it acknowledged
         self.over = False
         self.listener: Listener | None = None
 
@@ -132,52 +137,50 @@ class Connections:
         if at > connection.last_at:
             connection.last_at = at
         else:
-            at = connection.last_at  # a clock that was set back, or a packet that was captured late
-        peer = connection.directions[way ^ 1]
+            at = connection.last_at  # clocks are set back, and packets captured late
+        peer, needs = connection.directions[way ^ 1], 0
         if flags & (SYN | RST) or peer.next is None or connection.directions[way].next is None:
             _note_numbers(connection, way, flags, seq, ack, at)
         elif flags & ACK:
-            position = peer.position + ((ack - peer.next + _HALF) & _MASK) - _HALF
-            if peer.acked < position < peer.position + MAX_DISTANCE:
-                peer.acked = position
+            needs = peer.position + ((ack - peer.next + _HALF) & _MASK) - _HALF
+            if needs >= peer.position + MAX_DISTANCE:
+                needs = 0
+            elif needs > peer.acked:
+                peer.acked = needs
         size = end - start - header
         if size > 0 or flags & (FIN | RST):
-            if flags & SYN:  # TCP Fast Open (RFC 7413): data stands behind the SYN, which counts as one
-                seq = (seq + 1) & _MASK
-            self._deliver(connection, way, flags, seq, size, data[start + header:end], at)
+            self._deliver(connection, way, flags, seq, size, data[start + header:end], at, needs)
         elif peer.waiting:
-            _try_hole(connection, way ^ 1, at)
+            _try_to_go_on(connection, way ^ 1, at)
         lingering = self._lingering
         if lingering and (len(lingering) > MAX_LINGERING or at - lingering[0].last_at > LINGER_SECONDS):
             self._expire(at)
 
-    def _deliver(self, connection: Connection, way: int, flags: int, seq: int, size: int, payload: bytes, at: float) -> None:
-        listener, direction = connection.listener, connection.directions[way]
+    def _deliver(
+        self, connection: Connection, way: int, flags: int, seq: int, size: int, payload: bytes, at: float, needs: int,
+    ) -> None:
+        listener, direction, peer = connection.listener, connection.directions[way], connection.directions[way ^ 1]
+        if flags & SYN:  # TCP Fast Open (RFC 7413): data stands behind the SYN, which counts as one
+            seq = (seq + 1) & _MASK
         if listener is not None and listener.wants and not flags & RST:
-            if seq == direction.next and 0 < size == len(payload) and not direction.waiting:  # as a rule
+            if (
+                seq == direction.next and 0 < size == len(payload) and not direction.waiting and needs <= peer.position + 1
+            ):  # as a rule
                 direction.next = (seq + size) & _MASK
                 direction.position += size
                 listener.data(way, payload, at)
             elif size > 0:
-                _receive(connection, way, seq, size, payload, at)
-            if connection.directions[way ^ 1].waiting:
-                _try_hole(connection, way ^ 1, at)
+                _receive(connection, way, seq, size, payload, at, needs)
+            if peer.waiting:
+                _try_to_go_on(connection, way ^ 1, at)
         if not flags & (FIN | RST):
             return
         if listener is not None and listener.wants and direction.next is not None and (
             abs(direction.place(seq) - direction.position) > MAX_DISTANCE
         ):
             return
-        if connection.closed_by is None:
-            connection.closed_by, connection.closed_at = way, at
-            connection.closed_how = "reset" if flags & RST else "fin"
-        if direction.next is None:
-            pass
-        elif flags & FIN:
-            direction.fin = direction.place(seq) + max(size, 0)
-        elif direction.fin is None and 1 < direction.place(seq) - direction.position <= MAX_RESET:  # one: a FIN that was not seen
-            direction.fin = direction.place(seq)
-        if not connection.over and (flags & RST or connection.directions[way ^ 1].fin is not None):
+        _note_end(connection, way, flags, seq, size, at, needs)
+        if not connection.over and (flags & RST or peer.fin is not None):
             connection.over = True
             self._lingering.append(connection)
 
@@ -210,9 +213,9 @@ class Connections:
             return
         del self._open[connection]
         connection.over = True
+        while listener.wants and (way := _waits_longer(connection)) is not None:
+            _give_up(connection, way, listener)
         for way in (0, 1):
-            while listener.wants and connection.directions[way].waiting:
-                _give_up_hole(connection, way, listener)
             connection.directions[way].waiting.clear()
             _miss_the_end(connection, way, listener)
         listener.finished(connection)
@@ -268,7 +271,23 @@ def _note_numbers(connection: Connection, way: int, flags: int, seq: int, ack: i
             there.acked = position
 
 
-def _receive(connection: Connection, way: int, seq: int, size: int, payload: bytes, at: float) -> None:
+def _note_end(connection: Connection, way: int, flags: int, seq: int, size: int, at: float, needs: int) -> None:
+    """Learn from a FIN or RST who ended it first, and where this side's bytes end."""
+    direction = connection.directions[way]
+    if connection.closed_by is None:
+        connection.closed_by, connection.closed_at, connection.closed_needs = way, at, needs
+        connection.closed_how = "reset" if flags & RST else "fin"
+    if direction.next is None:
+        return
+    if flags & FIN:
+        direction.fin = direction.place(seq) + max(size, 0)
+        if connection.closed_by != way and connection.closed_needs > direction.fin:  # what was captured first acknowledges this one
+            connection.closed_by, connection.closed_how = way, "fin"
+    elif direction.fin is None and 1 < direction.place(seq) - direction.position <= MAX_RESET:  # one: a FIN that was not seen
+        direction.fin = direction.place(seq)
+
+
+def _receive(connection: Connection, way: int, seq: int, size: int, payload: bytes, at: float, needs: int) -> None:
     """Deliver a segment, or let it wait, or drop what is known already."""
     direction, listener = connection.directions[way], connection.listener
     assert listener is not None
@@ -282,18 +301,18 @@ def _receive(connection: Connection, way: int, seq: int, size: int, payload: byt
             if known >= size:
                 return
             payload, size, position = payload[known:], size - known, direction.position
-    if position > direction.position:
+    if position > direction.position or needs > connection.directions[way ^ 1].position + 1:
         if position - direction.position > MAX_DISTANCE:
             return
         if not direction.waiting:
             direction.hole_since = at
-        insort(direction.waiting, Segment(position, size, at, payload))
+        insort(direction.waiting, Segment(position, size, at, payload, needs))
         direction.waiting_bytes += len(payload) + 64
-        _try_hole(connection, way, at)
+        _try_to_go_on(connection, way, at)
         return
     _hand_over(connection, way, size, payload, at, listener)
     if direction.waiting:
-        _drain(connection, way, listener, at)
+        _settle(connection, listener, at)
 
 
 def _hand_over(connection: Connection, way: int, size: int, payload: bytes, at: float, listener: Listener) -> None:
@@ -306,28 +325,53 @@ def _hand_over(connection: Connection, way: int, size: int, payload: bytes, at: 
         listener.gap(way, size - len(payload), at)
 
 
-def _drain(connection: Connection, way: int, listener: Listener, at: float) -> None:
-    """Deliver what waited for the bytes that have just come."""
-    direction = connection.directions[way]
-    waiting = direction.waiting
-    while waiting and waiting[0].position <= direction.position:
+def _settle(connection: Connection, listener: Listener, at: float) -> None:
+    """Deliver all that waits for nothing any more; what one side said may be what the other's waited for."""
+    while _drain(connection, 0, listener, at) or _drain(connection, 1, listener, at):
+        pass
+
+
+def _drain(connection: Connection, way: int, listener: Listener, at: float) -> bool:
+    """Deliver what waited for the bytes that have just come. True where there was something."""
+    direction, peer = connection.directions[way], connection.directions[way ^ 1]
+    waiting, before = direction.waiting, len(direction.waiting)
+    while waiting and waiting[0].position <= direction.position and waiting[0].needs <= peer.position + 1:
         segment = waiting.pop(0)
         direction.waiting_bytes -= len(segment.data) + 64
         known = direction.position - segment.position
         if known < segment.size and listener.wants:
             _hand_over(connection, way, segment.size - known, segment.data[known:], max(at, segment.at), listener)
+    if len(waiting) == before:
+        return False
     direction.hole_since = at
+    return True
 
 
-def _give_up_hole(connection: Connection, way: int, listener: Listener) -> None:
-    """Report the bytes before the first waiting segment as missing, and go on with it."""
-    direction = connection.directions[way]
+def _waits_longer(connection: Connection) -> int | None:
+    """The way of which something has waited for longest, None where nothing waits."""
+    waiting = [(direction.waiting[0].at, way) for way, direction in enumerate(connection.directions) if direction.waiting]
+    return min(waiting)[1] if waiting else None
+
+
+def _give_up(connection: Connection, way: int, listener: Listener) -> None:
+    """Wait no longer for what the first waiting segment waits for: what is missing is reported, and it goes on."""
+    direction, peer = connection.directions[way], connection.directions[way ^ 1]
     first = direction.waiting[0]
-    missing = first.position - direction.position
-    if missing > 0:
-        direction.advance(missing)
-        listener.gap(way, missing, first.at)
-    _drain(connection, way, listener, first.at)
+    if first.position > direction.position:
+        _lose(connection, way, first.position - direction.position, first.at, listener)
+    elif not peer.waiting:
+        end = peer.acked if peer.fin is None else min(peer.acked, peer.fin)
+        _lose(connection, way ^ 1, max(end, first.needs - 1) - peer.position, first.at, listener)
+    elif peer.waiting[0].position > peer.position:
+        _lose(connection, way ^ 1, peer.waiting[0].position - peer.position, first.at, listener)
+    else:  # each waits for the other: a retransmission acknowledges what answers its first copy
+        direction.waiting[0] = first._replace(needs=0)
+    _settle(connection, listener, first.at)
+
+
+def _lose(connection: Connection, way: int, missing: int, at: float, listener: Listener) -> None:
+    connection.directions[way].advance(missing)
+    listener.gap(way, missing, at)
 
 
 def _miss_the_end(connection: Connection, way: int, listener: Listener) -> None:
@@ -341,15 +385,20 @@ def _miss_the_end(connection: Connection, way: int, listener: Listener) -> None:
         listener.gap(way, missing, connection.last_at if connection.closed_by is None else connection.closed_at)
 
 
-def _try_hole(connection: Connection, way: int, at: float) -> None:
-    """Give a hole up once it is clear enough that nothing will fill it."""
+def _try_to_go_on(connection: Connection, way: int, at: float) -> None:
+    """Deliver what waits on this side if it may go on, and give up waiting once it is clear enough that nothing will come."""
     direction, listener = connection.directions[way], connection.listener
     if listener is None or not listener.wants or not direction.waiting:
         return
+    _settle(connection, listener, at)
+    if not direction.waiting:
+        return
     count, seconds = len(direction.waiting), at - direction.hole_since
-    acked = direction.acked >= direction.waiting[0].position
+    first = direction.waiting[0]
+    # what fills a hole was received, where the peer acknowledged it; what the peer is waited for was, as this side says itself
+    received = direction.acked >= first.position or first.position <= direction.position
     if (
-        (acked and (count > ACKED_SEGMENTS or seconds > ACKED_SECONDS))
+        (received and (count > ACKED_SEGMENTS or seconds > ACKED_SECONDS))
         or count > LOST_SEGMENTS or seconds > LOST_SECONDS or direction.waiting_bytes > MAX_WAITING
     ):
-        _give_up_hole(connection, way, listener)
+        _give_up(connection, way, listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -69,7 +70,31 @@ def test_reordering_within_a_window_is_put_right(seed: int) -> None:
     rng = random.Random(seed)
     opening, rest = SMALL[:3], SMALL[3:]
     order = sorted(range(len(rest)), key=lambda i: i + rng.uniform(0, 8))
-    assert by_side(facts(opening + [rest[i]._replace(at=rest[0].at) for i in order])) == by_side(WHOLE)
+    assert facts(opening + [rest[i]._replace(at=rest[0].at) for i in order]) == WHOLE
+
+
+@pytest.mark.parametrize("milliseconds", [-50, -5, -2, 2, 5, 50])
+@pytest.mark.parametrize("size", [200, 60_000])
+def test_clocks_that_differ_do_not_change_who_said_what_first(milliseconds: int, size: int) -> None:
+    """Two places of capture, merged by their times: acknowledgements tell the true order."""
+    segments = forge.conversation(forge.PARTS, size=size, close=(CLIENT, SERVER))
+    skewed = [segment._replace(at=segment.at + (milliseconds / 1000 if segment.way == CLIENT else 0)) for segment in segments]
+    (captured,) = read(sorted(skewed, key=lambda segment: segment.at))
+    assert known.facts(captured) == WHOLE
+    ended = captured.transcript.last(ev.Ended)
+    assert ended is not None
+    assert (ended.by, ended.how) == ("client", "fin")
+
+
+def test_a_retransmission_that_acknowledges_its_own_answer_waits_for_nothing() -> None:
+    """Each side would wait for the other, were the first copy not in the capture."""
+    data = [place for place, segment in enumerate(SMALL) if segment.data]
+    place = next(here for here, after in pairwise(data) if SMALL[here].way == CLIENT and SMALL[after].way == SERVER)
+    answer = SMALL[place + 1]
+    late = SMALL[place]._replace(ack=answer.seq + len(answer.data))
+    (captured,) = read([*SMALL[:place], late, *SMALL[place + 1:]])
+    assert by_side(known.facts(captured)) == by_side(WHOLE)
+    assert not captured.transcript.all(Gap)
 
 
 def test_a_fin_that_was_captured_before_the_data_does_not_cut_it_off() -> None:
