@@ -15,6 +15,8 @@ from inspector.capture.tls import Overheard, Room
 
 # First bytes of UDP payloads that are TLS in another dress: DTLS records (RFC 9147, 4), QUIC long headers (RFC 9000, 17.2)
 _DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\x01\x00")
+# IP protocols that carry others' connections, and are not followed
+_TUNNELS = {47: "GRE", 50: "ESP (IPsec)"}
 _QUIC_VERSIONS = (b"\x00\x00\x00\x01", b"\x6b\x33\x43\xcf")
 
 
@@ -75,6 +77,7 @@ class Reader:
         self._connections = Connections(self._listen)
         self._datagrams: dict[str, int] = {}
         self._strange: dict[int, int] = {}
+        self._tunnels: dict[str, int] = {}
 
     @property
     def streams(self) -> int:
@@ -91,6 +94,8 @@ class Reader:
         notes = list(self._file.notes)
         for name, count in self._datagrams.items():
             notes.append(f"{count} UDP packets look like {name}, which is not read: only TLS over TCP is")
+        for name, count in self._tunnels.items():
+            notes.append(f"{count} packets are {name}, which is not followed: what is inside was not read")
         for link, count in self._strange.items():
             notes.append(f"{count} packets have link type {link}, which is not known here")
         return tuple(notes)
@@ -125,6 +130,8 @@ class Reader:
                     ended.clear()
             elif protocol == UDP:
                 self._datagram(holder, start)
+            elif protocol in _TUNNELS:
+                self._tunnels[_TUNNELS[protocol]] = self._tunnels.get(_TUNNELS[protocol], 0) + 1
         self._connections.close()
         yield from ended
         ended.clear()

@@ -19,7 +19,7 @@ from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build
 from inspector.report.certificates import rfc3339
-from inspector.report.model import CapturePart, HandshakePart, NetworkPart, Peer, Report, VerificationPart
+from inspector.report.model import CapturePart, CredentialPart, HandshakePart, NetworkPart, Peer, Report, VerificationPart
 from inspector.report.network import network_part, report_error, spoke_tls
 from inspector.report.outcome import OF_VERDICT, ExitCode
 from inspector.trace import events as ev
@@ -35,6 +35,7 @@ MAX_VERIFIED = 4096
 # Clocks of captures may say anything; certificates know the years 1 to 9999, and OpenSSL takes 64 bits.
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 MAX_JUDGEMENTS = 4096
+IN_CAPTURE = "the capture"
 
 
 class Options(NamedTuple):
@@ -121,7 +122,7 @@ class Reading:
     def _credential(self, auth: ClientAuth | None) -> Credential | None:
         """What the client is believed to use, else what it was seen to send: judged as a live run judges its own."""
         sent = auth.sent_chain if auth is not None else ()
-        return self._options.credential or (Credential("the capture", sent, None) if sent else None)
+        return self._options.credential or (Credential(IN_CAPTURE, sent, None) if sent else None)
 
     def _diagnosis(self, transcript: Transcript) -> Any:
         if not self._options.diagnose:
@@ -134,8 +135,13 @@ class Reading:
         """With the network as the capture shows it, and the verification's time and trust."""
         changes: dict[str, Any] = {"network": network}
         shape = encrypted.shape(transcript)
-        if shape is not None and isinstance(report.handshake, HandshakePart):
+        if not isinstance(report.handshake, HandshakePart) and transcript.listed:  # what the client said is there to be seen
+            changes["handshake"] = build.handshake_part(transcript, flights.survey(transcript))
+        elif shape is not None and isinstance(report.handshake, HandshakePart):
             changes["handshake"] = msgspec.structs.replace(report.handshake, completed=shape.completed, resumed=shape.resumed)
+        shown = report.credential
+        if isinstance(shown, CredentialPart) and shown.source == IN_CAPTURE:
+            changes["credential"] = msgspec.structs.replace(shown, format=None)  # it is of no file
         part = report.verification
         if isinstance(part, VerificationPart) and self._verifier is not None:
             changes["verification"] = msgspec.structs.replace(

@@ -246,6 +246,31 @@ def test_secrets_at_the_end_of_a_file_open_what_is_over(tmp_path: Path, jobs: st
     assert [report["client_auth"]["requested"] for report in read] == [True, True]
 
 
+def test_what_the_client_said_is_shown_where_the_server_said_nothing(tmp_path: Path) -> None:
+    hello = [part for part in forge.PARTS if part[0] == forge.CLIENT][:1]
+    path = tmp_path / "silent.pcap"
+    path.write_bytes(forge.pcap(forge.packets(forge.conversation(hello))))
+    (report,) = reports(mtls_says("read", "--json", str(path)).out)
+    assert [message["type"] for message in report["handshake"]["messages"]] == ["client_hello"]
+    assert "client_auth" not in report
+    assert "the client left" in report["error"]["message"]
+    jsonschema.validate(report, schema.schema())
+
+
+def test_a_certificate_of_a_capture_is_of_no_file() -> None:
+    (report,) = reports(mtls_says(
+        "read", "--json", str(NAMES / "tls13-ca-names.pcap"), "--keylog", str(NAMES / "tls13-ca-names.keylog"),
+    ).out)
+    assert (report["credential"]["source"], report["credential"]["format"]) == ("the capture", None)
+
+
+def test_a_tunnel_that_is_not_followed_is_named(tmp_path: Path) -> None:
+    inside = [(at, data[:23] + bytes([47]) + data[24:], length) for at, data, length in forge.packets(forge.SEGMENTS)]
+    path = tmp_path / "gre.pcap"
+    path.write_bytes(forge.pcap(inside))
+    assert f"note: {len(inside)} packets are GRE, which is not followed" in mtls_says("read", str(path)).err
+
+
 def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
     wrong = tmp_path / "client.pem"
     wrong.write_text("-----BEGIN CERTIFICATE-----\n")
