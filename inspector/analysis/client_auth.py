@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 from inspector.analysis import encrypted, flights
 from inspector.analysis.flights import Flights
 from inspector.analysis.http_signatures import REFUSALS, Signature, challenge, find_signature
+from inspector.analysis.lost import answer_lost
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
@@ -170,10 +171,16 @@ def _by_alert(seen: Flights) -> Judgement | None:
 
 
 def _by_loss(seen: Flights) -> Judgement | None:
-    """An end says nothing where bytes are missing: the server's answer may be among them, or the client's goodbye."""
-    if seen.closed_by_server is None or seen.server_data or not any(seen.lost):
+    """An end says nothing where bytes are missing: the server's answer may be among them, or the client's goodbye. And no sign of
+    consent does where the server's answer may be.
+    """
+    if not any(seen.lost):
         return None
-    return Judgement("undecided", f"{seen.closed_by_server}, but {seen.lost.words}", 0.9)
+    if seen.closed_by_server is not None and not seen.server_data:
+        return Judgement("undecided", f"{seen.closed_by_server}, but {seen.lost.words}", 0.9)
+    if seen.lost.server_later and seen.requested is not False and answer_lost(seen.transcript):
+        return Judgement("undecided", f"the server's answer may be among what is missing: {seen.lost.words}", 0.9)
+    return None
 
 
 def _by_close(seen: Flights) -> Judgement | None:

@@ -175,7 +175,7 @@ def _is_resumed(transcript: Transcript, missing: Lost, *, tls13: bool, done: boo
         )
     if _is_full(transcript):
         return False
-    if missing.server_flight:
+    if missing.server_flight or (any(missing) and not hello):
         return None
     return done and bool(hello)
 
@@ -241,8 +241,8 @@ def _sent(
         return bool(chain_of(certificate))
     if not requested or request is None:
         return requested  # nobody sends one who was not asked
-    unseen = missing.client if request.late else missing.client_flight
-    return None if unseen or open_ended(transcript) else False
+    # where only the server's bytes are known to be missing, what would tell of the client's is among them: acknowledgements
+    return None if any(missing) or open_ended(transcript) else False
 
 
 def _fatal_alert(transcript: Transcript, *, tls13: bool) -> wire.Alert | None:

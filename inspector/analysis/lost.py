@@ -49,6 +49,16 @@ def lost(transcript: Transcript) -> Lost:
     return Lost(*_of(transcript, Side.SERVER), *_of(transcript, Side.CLIENT))
 
 
+def answer_lost(transcript: Transcript) -> bool:
+    """True where bytes of the server are missing before any application data of it, so that its answer may be among them."""
+    for event in transcript.events:
+        if type(event) is wire.ApplicationData and event.side is Side.SERVER and event.size > 0:
+            return False
+        if type(event) is wire.Gap and event.side is Side.SERVER:
+            return True
+    return False
+
+
 def open_ended(transcript: Transcript) -> bool:
     """True for a capture that ends before the connection does: what came after is not known."""
     return transcript.plan is None and transcript.first(ev.Ended) is None

@@ -162,3 +162,20 @@ def test_a_renegotiation_keeps_the_protocol_that_was_chosen() -> None:
     for extensions in ((alpn,), ()):
         scene.message(Side.SERVER, 2, m.ServerHello(*HELLO, suite, null, extensions))
     assert handshake_part(scene.transcript, flights.survey(scene.transcript)).alpn == "http/1.1"
+
+
+def test_a_ticket_is_no_consent_where_the_answer_may_be_lost() -> None:
+    scene = captured(completed().ticket().data(Side.CLIENT)).add(wire.Gap(Side.SERVER, 0.0, 400)).ended("client", "fin")
+    assert judge(scene.transcript).verdict == "undecided"
+
+
+def test_what_is_lost_behind_the_answer_does_not_matter() -> None:
+    scene = captured(completed().ticket().http(200)).add(wire.Gap(Side.SERVER, 0.0, 400)).ended("server", "fin")
+    judged = judge(scene.transcript)
+    assert (judged.verdict, judged.sent, judged.confidence) == ("accepted", True, 0.98)
+
+
+def test_a_connection_without_its_hellos_is_not_called_a_full_handshake() -> None:
+    scene = captured(Scene(tls13=False).connected()).add(wire.Gap(Side.CLIENT, 0.0, 0)).add(wire.Gap(Side.SERVER, 0.0, 0))
+    scene.data(Side.CLIENT).data(Side.SERVER)
+    assert flights.survey(scene.transcript).resumed is None
