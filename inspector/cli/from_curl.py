@@ -132,5 +132,8 @@ def options_of(command: click.Command, urls: tuple[str, ...], options: dict[str,
     theirs = merged.pop("url")
     default = click.core.ParameterSource.DEFAULT
     merged |= {name: value for name, value in options.items() if parent.get_parameter_source(name) is not default}
+    # values of one kind replace those of that kind, as a whole
+    given = {name for name, _ in options["order"]}
+    merged["order"] = (*((name, value) for name, value in context.params["order"] if name not in given), *options["order"])
     merged["curl_text"] = None
     return urls or theirs, merged

@@ -1,27 +1,90 @@
-"""Where a response goes: to stdout or a file as it comes, with or without its head, and ``--write-out`` after it."""
+"""Where a response goes: to stdout or a file as it comes, with or without its head."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import sys
-from typing import Any, BinaryIO
+import tempfile
+import time
+from http import HTTPStatus
+from typing import IO, BinaryIO
 
-from inspector.app.http_message import Headers, Outcome, Request, value_of
+from inspector.app.http_message import Headers, Request
 from inspector.app.result import HttpReply
 from inspector.cli import run
-from inspector.errors import InputError, UsageError
-from inspector.trace import events as ev
-from inspector.trace.transcript import Transcript
+from inspector.errors import InputError
+
+HELD_IN_MEMORY = 1 << 20
+
+
+def stdout_is_closed() -> bool:
+    """True where the caller closed it: then Python has none, and what is written leads to nowhere."""
+    return sys.__stdout__ is None and getattr(sys.stdout, "name", None) == os.devnull
+
+
+def _unwritable(path: str | None, exc: OSError) -> InputError:
+    if path in (None, "-"):
+        return InputError(f"the answer cannot be written to stdout: {exc.strerror}", kind="file-unwritable",
+                          hint="check where stdout goes, and the room there")
+    return InputError(f"cannot write '{path}': {exc.strerror}", kind="file-unwritable",
+                      hint="check the path, its permissions, and the room there")
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+class Heads:
+    """``--dump-header``: the heads of all answers of a command, in one file or on stdout."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def write(self, data: bytes) -> None:
+        try:
+            if self._file is None:
+                self._file = sys.stdout.buffer if self._path == "-" else open(self._path, "wb")  # noqa: SIM115 - see ``close``
+            self._file.write(data)
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise _unwritable(self._path, exc) from exc
+
+    def close(self) -> None:
+        if self._file is not None and self._path != "-":
+            with contextlib.suppress(OSError):  # each write was flushed, and has told
+                self._file.close()
 
 
 class Output:
-    """One errand's sink. The file is made when the first byte comes; a terminal gets binary content only if it was asked to."""
+    """One errand's sink. The file is made when the first byte comes; a terminal gets binary content only if it was asked to.
 
-    def __init__(self, path: str | None, *, include: bool, head_only: bool, nothing: bool = False) -> None:
+    ``held``: what is for stdout waits for ``release``, because something else is to be written before it. ``heads`` takes a copy of
+    all heads.
+    """
+
+    def __init__(
+        self, path: str | None, *, include: bool, head_only: bool, nothing: bool = False, heads: Heads | None = None,
+        make_folders: bool = False, held: bool = False,
+    ) -> None:
         self._path = path
+        self.path = path
+        self.head_bytes = 0
+        self.began, self.answered_at, self.ended = time.monotonic(), 0.0, 0.0  # the last two in seconds since the first
+        self._heads = heads
+        self._make_folders = make_folders
+        self._interims: list[tuple[int, Headers]] = []
+        self._held: IO[bytes] | None = None
+        if held and path in (None, "-"):
+            self._held = tempfile.SpooledTemporaryFile(HELD_IN_MEMORY)  # noqa: SIM115 - closed in ``release``
         folder = os.path.dirname(path or "") or "."
-        if path not in (None, "-") and not os.path.isdir(folder):
+        if path not in (None, "-") and not os.path.isdir(folder) and not make_folders:
             raise InputError(f"cannot write '{path}': there is no folder '{folder}'", kind="file-unwritable", hint="check the path")
         self._include = include or head_only
         self._nothing = nothing  # the report has stdout
@@ -31,51 +94,99 @@ class Output:
         self.error: str | None = None
 
     def interim(self, status: int, headers: Headers) -> None:
-        pass
+        self._interims.append((status, headers))  # shown with the head, which knows the version
 
     def head(self, request: Request, reply: HttpReply) -> None:  # noqa: ARG002 - every sink is called so
         self._answered = True
-        if not self._include:
-            return
-        line = f"HTTP/{reply.version} {reply.status} {reply.reason}".rstrip()
-        lines = [line, *(f"{name}: {value}" for name, value in reply.headers), "", ""]
-        self._write("\r\n".join(lines).encode("latin-1", "replace"))
+        self.answered_at = self.ended = time.monotonic() - self.began
+        interims, self._interims = self._interims, []
+        for status, headers in interims:
+            self._head(f"HTTP/{reply.version} {status} {_reason(status) if reply.version != '2' else ''}", headers)
+        self._head(f"HTTP/{reply.version} {reply.status} {reply.reason}", reply.headers)
+
+    def _head(self, line: str, headers: Headers) -> None:
+        lines = [line.rstrip(), *(f"{name}: {value}" for name, value in headers), "", ""]
+        data = "\r\n".join(lines).encode("latin-1", "replace")
+        self.head_bytes += len(data)
+        if self._heads is not None:
+            self._heads.write(data)
+        if self._include:
+            self._write(data)
 
     def data(self, data: bytes) -> None:
+        self.ended = time.monotonic() - self.began
         self._write(data)
 
     def trailers(self, headers: Headers) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
+        if self._heads is not None:
+            self._heads.write(lines)
         if self._include:
-            self._write("".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace"))
+            self._write(lines)
 
     def flush(self) -> None:
         """Let what was written be seen."""
-        if self._file is not None:
-            self._file.flush()
+        try:
+            if self._file is not None:
+                self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            self._give_up(exc)
+
+    def release(self) -> None:
+        """Write what was held, and hold no more."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        with held:
+            held.seek(0)
+            while piece := held.read(HELD_IN_MEMORY):
+                self._write(piece)
+        self.flush()
 
     def close(self) -> None:
         """Flush what was written. An empty answer makes an empty file; without an answer a file stays what it was."""
-        if self._path not in (None, "-"):
-            if self._answered:
+        self.release()
+        if self._path in (None, "-"):
+            self.flush()
+        elif self._answered:
+            try:
                 self._open().close()
-        elif self._file is not None:
-            self._file.flush()
+            except OSError as exc:
+                raise _unwritable(self._path, exc) from exc
 
     def _write(self, data: bytes) -> None:
         if self._nothing and self._path in (None, "-"):
             return
-        self._open().write(self._for_terminal(data))
+        if self._held is not None:
+            self._held.write(data)
+            return
+        if data and self._path in (None, "-") and stdout_is_closed():
+            raise InputError("the answer cannot be written: stdout is closed", kind="file-unwritable", hint="-o FILE saves it")
+        try:
+            self._open().write(self._for_terminal(data))
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            self._give_up(exc)
+
+    def _give_up(self, exc: OSError) -> None:
+        """Nothing more goes there, not even when the process ends and flushes what is left."""
+        if self._path in (None, "-"):
+            run.forget_stdout()
+        else:
+            self._answered = False
+        raise _unwritable(self._path, exc) from exc
 
     def _open(self) -> BinaryIO:
         if self._file is None:
             if self._path is None or self._path == "-":
                 self._file = sys.stdout.buffer
             else:
-                try:
-                    self._file = open(self._path, "wb")  # noqa: SIM115 - closed in ``close``
-                except OSError as exc:
-                    raise InputError(f"cannot write '{self._path}': {exc.strerror}", kind="file-unwritable",
-                                     hint="check the path and its permissions") from exc
+                if self._make_folders and (folder := os.path.dirname(self._path)):
+                    os.makedirs(folder, mode=0o750, exist_ok=True)
+                self._file = open(self._path, "wb")  # noqa: SIM115 - closed in ``close``
         return self._file
 
     def _for_terminal(self, data: bytes) -> bytes:
@@ -89,91 +200,9 @@ class Output:
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         return "\n".join(terminal(line) for line in text.split("\n")).encode()
 
-
     def _keep_back(self) -> bytes:
         """Nothing for the terminal; says so the first time."""
         if not self._binary:
             self._binary = True
             run.say("note: the answer is binary, and not shown on a terminal: -o FILE saves it, -o - prints it as it is")
         return b""
-
-
-class Facts:
-    """What ``--write-out`` can name: curl's variables, and every field of the report by its path."""
-
-    def __init__(self, outcome: Outcome | None, transcript: Transcript, report: Any, url: str, redirects: int) -> None:
-        self._outcome, self._transcript, self._report, self._url, self._redirects = outcome, transcript, report, url, redirects
-
-    def value(self, name: str) -> str:
-        """The value as text; empty where it is unknown."""
-        curl = self._of_curl()
-        found = curl[name] if name in curl else self._of_report(name)
-        return "" if found is None else str(found)
-
-    def _of_curl(self) -> dict[str, Any]:
-        outcome, reply = self._outcome, self._outcome.reply if self._outcome is not None else None
-        headers = reply.headers if reply is not None else ()
-        connected, done = self._transcript.first(ev.Connected), self._transcript.last(ev.HandshakeDone)
-        judged, ended = self._transcript.last(ev.Judged), self._transcript.last(ev.Ended)
-        return {
-            "http_code": f"{reply.status if reply else 0:03d}", "response_code": f"{reply.status if reply else 0:03d}",
-            "http_version": reply.version if reply else "0", "content_type": value_of(headers, "content-type"),
-            "method": outcome.request.method if outcome else None, "redirect_url": value_of(headers, "location"),
-            "num_redirects": self._redirects, "num_headers": len(headers), "url": self._url, "url_effective": self._url,
-            "size_download": reply.body_bytes if reply else 0, "size_upload": outcome.sent_bytes if outcome else 0,
-            "size_decoded": outcome.decoded_bytes if outcome else 0,
-            "ssl_verify_result": int(not (judged is not None and judged.trusted)), "scheme": "https",
-            "remote_ip": connected.address if connected else None, "remote_port": connected.port if connected else None,
-            "local_ip": connected.local_address if connected else None, "local_port": connected.local_port if connected else None,
-            "time_connect": f"{connected.at:.6f}" if connected else "0", "time_appconnect": f"{done.at:.6f}" if done else "0",
-            "time_total": f"{ended.at:.6f}" if ended else "0", "errormsg": outcome.error if outcome else None,
-        }
-
-    def _of_report(self, name: str) -> Any:
-        import json
-
-        from inspector.report.as_json import dumps
-
-        document = json.loads(dumps(self._report))
-        if name == "json":
-            return json.dumps(document, separators=(",", ":"))
-        found = document
-        for part in name.split("."):
-            if isinstance(found, list) and part.isdigit() and int(part) < len(found):
-                found = found[int(part)]
-            elif isinstance(found, dict):
-                found = found.get(part)
-            else:
-                return None
-        return json.dumps(found) if isinstance(found, (dict, list)) else found
-
-
-ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
-PATTERN = re.compile(r"\\[nrt]|%%|%\{([a-z_]+:)?([A-Za-z0-9_.-]+)\}|%header\{([^}]*)\}")
-
-
-def check_template(template: str) -> None:
-    """Raises UsageError for a kind of name that ``--write-out`` does not know, before anything is sent."""
-    for found in PATTERN.finditer(template):
-        if found[1]:
-            raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name} or %header{name}")
-
-
-def written_out(template: str, facts: Facts, headers: Headers, *, safe: bool = False) -> str:
-    """The text of ``--write-out``: ``%{name}``, ``%header{name}``, and line ends.
-
-    ``safe``: what comes from the server is escaped, for a terminal.
-    """
-    from inspector.report.escape import terminal
-
-    def shown(text: str) -> str:
-        return terminal(text) if safe else text
-
-    def replace(found: re.Match[str]) -> str:
-        if found[0] in ESCAPES:
-            return ESCAPES[found[0]]
-        if found[3] is not None:
-            return shown(value_of(headers, found[3]) or "")
-        return shown(facts.value(found[2]))
-
-    return PATTERN.sub(replace, template)

@@ -99,9 +99,9 @@ def write(data: bytes) -> None:
                 view = view[sys.stdout.buffer.write(view):]
             sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
     except OSError as exc:
-        _forget_stdout()
+        forget_stdout()
         raise InputError(
             f"the answer cannot be written to stdout: {exc.strerror or exc}", kind="file-unwritable",
             hint="check where stdout goes, and the room there",
@@ -113,7 +113,7 @@ def write_text(text: str) -> None:
     write((text + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Point stdout at nothing, so that flushing at exit does not complain about the pipe that is gone."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
@@ -211,7 +211,7 @@ def guarded(function: C) -> C:
             _fail(command, output, "interrupted", f"interrupted {_so_far()}", "")
             code = INTERRUPTED
         except BrokenPipeError:
-            _forget_stdout()
+            forget_stdout()
             code = 0
         except (click.ClickException, click.exceptions.Exit):
             raise
@@ -219,7 +219,7 @@ def guarded(function: C) -> C:
             if exc.errno not in NO_ROOM:
                 code = _bug(command, output, exc)
             else:
-                _forget_stdout()
+                forget_stdout()
                 hint = "check where stdout goes, and the room there"
                 _fail(command, output, "file-unwritable", f"the answer cannot be written: {exc.strerror}", hint)
                 code = EXIT_CODES[InputError]

@@ -18,6 +18,7 @@ from inspector.credentials import mint
 
 Handler = Callable[[socket.socket], None]
 SECONDS = 10.0
+STDIN = b""  # what commands read, of which a test may make something else
 
 
 @contextlib.contextmanager
@@ -135,5 +136,5 @@ class Said(NamedTuple):
 def mtls_says(*arguments: str, env: dict[str, str] | None = None) -> Said:
     """Run ``mtls`` in this process, without what the environment may hold of proxies and key logs."""
     clean = {"SSLKEYLOGFILE": None, "NO_COLOR": None, "COLUMNS": "100", **(env or {})}
-    result = CliRunner().invoke(mtls, list(arguments), env=clean)
+    result = CliRunner().invoke(mtls, list(arguments), env=clean, input=STDIN)
     return Said(result.exit_code, result.stdout, result.stderr)

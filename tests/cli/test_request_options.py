@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from inspector.cli.from_curl import translate, words_of
-from inspector.cli.request_output import PATTERN
 from inspector.cli.road_options import addresses_for, bypassed, parse_proxy, proxy_for
+from inspector.cli.write_out import PATTERN
 from inspector.errors import UsageError
 from inspector.session import gate
 from inspector.target import parse_target
