@@ -105,7 +105,9 @@ def _commands(wanted: Wanted) -> list[str]:
         chosen = [f"TLSv{version}".removesuffix(".0") for version in VERSIONS if low <= version <= high or version == high]
         flags.append(f"-Djdk.tls.client.protocols={','.join(chosen)}")
     lines.append(" ".join(["java", *flags, "Request.java"]))
-    return [*lines, "(it trusts these CAs only, not Java's own too)"] if options["cacert"] and not options["no_system_trust"] else lines
+    if options["cacert"] and not options["no_system_trust"]:
+        lines.append("(it trusts these CAs only, not Java's own too)")
+    return lines
 
 
 def _headers(wanted: Wanted) -> str:

@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 import base64
-import shlex
+import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from inspector.cli.shell_words import split
 from inspector.errors import UsageError
 
-# curl's option -> ours; those that are not in any table are not known. Values: our name, or a function's name below
+# curl's option -> ours; those that are not in any table are not known
 SAME_WITH_VALUE = {
     "-X": "-X", "--request": "-X", "-H": "-H", "--header": "-H", "-d": "-d", "--data": "-d", "--data-ascii": "-d",
     "--data-raw": "--data-raw", "--data-binary": "--data-binary", "--data-urlencode": "--data-urlencode", "--json": "--data-json",
-    "-F": "-F", "--form": "-F", "-T": "-T", "--upload-file": "-T", "-A": "-A", "--user-agent": "-A", "-e": "-e", "--referer": "-e",
-    "-r": "-r", "--range": "-r", "-o": "-o", "--output": "-o", "-w": "-w", "--write-out": "-w", "--cacert": "--cacert",
-    "--key": "--key", "--resolve": "--resolve", "--connect-to": "--connect-to", "--interface": "--interface",
-    "--ciphers": "--ciphers", "--curves": "--groups", "-m": "--timeout",
-    "--max-time": "--timeout", "--retry": "--retry", "--retry-delay": "--retry-delay",
-    "--max-redirs": "--max-redirs", "--max-filesize": "--max-filesize", "-x": "--proxy", "--proxy": "--proxy",
+    "-F": "-F", "--form": "-F", "--form-string": "--form-string", "-T": "-T", "--upload-file": "-T", "-A": "-A",
+    "--user-agent": "-A", "-e": "-e", "--referer": "-e", "-r": "-r", "--range": "-r", "-o": "-o", "--output": "-o", "-w": "-w",
+    "--write-out": "-w", "--cacert": "--cacert", "--key": "--key", "--resolve": "--resolve", "--connect-to": "--connect-to",
+    "--interface": "--interface", "--curves": "--groups", "-m": "--timeout", "--max-time": "--timeout",
+    "--connect-timeout": "--connect-timeout", "--retry": "--retry", "--retry-delay": "--retry-delay",
+    "--max-redirs": "--max-redirs", "--max-filesize": "--max-filesize",
+    "-x": "--proxy", "--proxy": "--proxy", "--noproxy": "--noproxy", "-D": "-D",
+    "--dump-header": "-D", "--sigalgs": "--sigalgs",
 }
 SAME_FLAGS = {
     "-G": "-G", "--get": "-G", "-I": "-I", "--head": "-I", "-i": "-i", "--include": "-i", "-L": "-L", "--location": "-L",
     "--location-trusted": "--location-trusted", "-f": "--fail", "--fail": "--fail", "--fail-with-body": "--fail-with-body",
     "-k": "--insecure", "--insecure": "--insecure", "--compressed": "--compressed", "--http1.1": "--http1.1", "--http2": "--http2",
-    "-4": "-4", "--ipv4": "-4", "-6": "-6", "--ipv6": "-6",
+    "-4": "-4", "--ipv4": "-4", "-6": "-6", "--ipv6": "-6", "-O": "-O", "--remote-name": "-O", "--create-dirs": "--create-dirs",
+}
+SAME_AS_VALUE = {
+    "--tlsv1.0": ("--tls-min", "1.0"), "--tlsv1.1": ("--tls-min", "1.1"), "--tlsv1.2": ("--tls-min", "1.2"),
+    "--tlsv1.3": ("--tls-min", "1.3"), "-1": ("--tls-min", "1.0"), "--tlsv1": ("--tls-min", "1.0"), "--no-alpn": ("--alpn", "none"),
+    "--haproxy-protocol": ("--proxy-protocol", "1"),
 }
 # of no meaning here: progress, and what is the default
 IGNORED = {"-s", "--silent", "-S", "--show-error", "-v", "--verbose", "-#", "--progress-bar", "-N", "--no-buffer", "-g",
-           "--globoff", "--no-progress-meter", "--path-as-is"}
-IGNORED_WITH_VALUE = {"--connect-timeout", "--cert-type", "--key-type", "--tls13-ciphers"}
-TLS_MINIMUM = {"--tlsv1.0": "1.0", "--tlsv1.1": "1.1", "--tlsv1.2": "1.2", "--tlsv1.3": "1.3", "-1": "1.0", "--tlsv1": "1.0"}
-SECRETS = {"--pass", "--proxy-pass", "--oauth2-bearer"}
+           "--globoff", "--no-progress-meter", "--path-as-is", "--ssl-reqd"}
+SECRETS = {"--pass", "--proxy-pass", "--oauth2-bearer", "-U", "--proxy-user"}
+TYPES = ("PEM", "DER", "P12")  # of credentials, which are told apart by what they hold
 
 
 def words_of(text: str) -> list[str]:
     """The words of a shell command without its ``curl``; ``-`` reads the command from stdin, so that it is on no command line."""
     if text == "-":
-        text = sys.stdin.read()
-    try:
-        words = shlex.split(text.replace("\\\r\n", " ").replace("\\\n", " "), comments=False)
-    except ValueError as exc:
-        raise UsageError(f"the curl command cannot be read: {exc}", hint="check its quotes") from exc
-    if not words or words[0].rpartition("/")[2] not in ("curl", "curl.exe"):
+        text = os.fsdecode(sys.stdin.buffer.read())
+    words = split(text)
+    if not words or words[0].replace("\\", "/").rpartition("/")[2].lower() not in ("curl", "curl.exe"):
         raise UsageError("the text does not begin with curl", hint="paste the whole command, in quotes")
     return words[1:]
 
@@ -52,42 +57,48 @@ def words_of(text: str) -> list[str]:
 def translate(words: list[str]) -> list[str]:
     """Our words for curl's. Raises UsageError for what has no counterpart."""
     ours: list[str] = []
-    words = _separated(words)
+    suites: list[str] = []
+    words = list(words)
+    globs = not {"-g", "--globoff"} & set(words)
     while words:
         word = words.pop(0)
-        if word == "--url":
-            ours.append(_next(word, words))
-        elif not word.startswith("-") or word == "-":
-            ours.append(word if "://" in word else f"https://{word}")
-        elif word in IGNORED:
+        if not word.startswith("-") or word == "-":
+            ours.append(_url(word, globs=globs))
             continue
-        elif word in IGNORED_WITH_VALUE:
-            _next(word, words)
-        elif word in SAME_FLAGS:
-            ours.append(SAME_FLAGS[word])
-        elif word in SAME_WITH_VALUE:
-            ours += [SAME_WITH_VALUE[word], _next(word, words)]
-        elif word in TLS_MINIMUM:
-            ours += ["--tls-min", TLS_MINIMUM[word]]
+        word = _one(word, words)
+        if word == "--url":
+            ours.append(_url(_next(word, words), globs=globs))
+        elif word in ("--ciphers", "--tls13-ciphers"):  # ours takes both kinds
+            suites.append(_next(word, words))
         else:
-            ours += _special(word, words)
-    return ours
+            ours += _option(word, words)
+    return ours + (["--ciphers", ":".join(suites)] if suites else [])
 
 
-def _separated(words: list[str]) -> list[str]:
-    """Short options that are written together or with their value, one by one: ``-sSk``, ``-XPOST``."""
-    out: list[str] = []
-    valued = {name for name in SAME_WITH_VALUE if len(name) == 2} | {"-u", "-b", "-E"}
-    for word in words:
-        while len(word) > 2 and word[0] == "-" and word[1] != "-":
-            if word[:2] in valued:
-                out.append(word[:2])
-                word = word[2:]
-                break
-            out.append(word[:2])
-            word = "-" + word[2:]
-        out.append(word)
-    return out
+def _option(word: str, words: list[str]) -> list[str]:
+    if word in IGNORED:
+        return []
+    if word in SAME_FLAGS:
+        return [SAME_FLAGS[word]]
+    if word in SAME_AS_VALUE:
+        return list(SAME_AS_VALUE[word])
+    if word in SAME_WITH_VALUE:
+        return [SAME_WITH_VALUE[word], _next(word, words)]
+    if word in SECRETS:
+        raise UsageError(f"curl's {word} puts a secret on the command line",
+                         hint="use --passphrase-env, --passphrase-file, --bearer-file or --proxy-user")
+    if word in SPECIAL:
+        return SPECIAL[word](_next(word, words))
+    raise UsageError(f"curl's {word} has no counterpart here", hint="leave it out, or write the request with our own options")
+
+
+def _one(word: str, words: list[str]) -> str:
+    """The first of short options that are written together or with a value (``-sSk``, ``-XPOST``); the rest goes back."""
+    if word.startswith("--") or len(word) == 2:
+        return word
+    option, rest = word[:2], word[2:]
+    words.insert(0, rest if option in SAME_WITH_VALUE or option in SPECIAL or option in SECRETS else "-" + rest)
+    return option
 
 
 def _next(word: str, words: list[str]) -> str:
@@ -96,32 +107,50 @@ def _next(word: str, words: list[str]) -> str:
     return words.pop(0)
 
 
-def _special(word: str, words: list[str]) -> list[str]:
-    if word in SECRETS:
-        raise UsageError(f"curl's {word} puts a secret on the command line",
-                         hint="use --passphrase-env, --passphrase-file or --bearer-file")
-    value = _next(word, words) if word in ("-u", "--user", "-b", "--cookie", "-E", "--cert", "--tls-max") else ""
-    if word in ("-u", "--user"):
-        if ":" not in value:
-            return ["--user", value]
-        # it was pasted; in here it is an argument of nobody's process
-        return ["-H", "Authorization: Basic " + base64.b64encode(value.encode()).decode()]
-    if word in ("-b", "--cookie"):
-        if "=" not in value:
-            raise UsageError("curl's --cookie FILE is not known here", hint="send the cookies with -H 'Cookie: name=value'")
-        return ["-H", f"Cookie: {value}"]
-    if word in ("-E", "--cert"):
-        path, colon, _ = value.partition(":")
-        if colon:
-            raise UsageError("curl's --cert FILE:PASSWORD puts a secret on the command line",
-                             hint="leave the password out; it is asked for, or comes from --passphrase-env or --passphrase-file")
-        return ["--cert", path]
-    if word == "--tls-max":
-        return ["--tls-max", value]
-    if word in ("-O", "--remote-name"):
-        url = next((w for w in words if not w.startswith("-")), "")
-        return ["-o", url.partition("?")[0].rpartition("/")[2] or "index.html"]
-    raise UsageError(f"curl's {word} has no counterpart here", hint="leave it out, or write the request with our own options")
+def _url(text: str, *, globs: bool) -> str:
+    path = text.partition("://")[2].partition("/")[2]
+    if globs and set(path) & set("{}[]"):
+        raise UsageError("curl makes several URLs of one with {} or [], which is not known here", hint="-g takes them as they are")
+    return text if "://" in text else f"https://{text}"
+
+
+def _user(value: str) -> list[str]:
+    if ":" not in value:
+        return ["--user", value]
+    # it was pasted; in here it is an argument of nobody's process
+    return ["-H", "Authorization: Basic " + base64.b64encode(os.fsencode(value)).decode()]
+
+
+def _cookie(value: str) -> list[str]:
+    if "=" not in value:
+        raise UsageError("curl's --cookie FILE is not known here", hint="send the cookies with -H 'Cookie: name=value'")
+    return ["--cookie", value]
+
+
+def _cert(value: str) -> list[str]:
+    path, colon, _ = value.replace("\\\\", "\0").replace("\\:", "\1").partition(":")
+    if colon:
+        raise UsageError("curl's --cert FILE:PASSWORD puts a secret on the command line",
+                         hint="leave the password out; it is asked for, or comes from --passphrase-env or --passphrase-file")
+    return ["--cert", path.replace("\1", ":").replace("\0", "\\")]
+
+
+def _type(value: str) -> list[str]:
+    if value.upper() not in TYPES:
+        raise UsageError(f"a credential of type '{value}' has no counterpart here", hint="use a file in PEM, DER or PKCS#12")
+    return []
+
+
+def _protocols(value: str) -> list[str]:
+    if "https" not in value or "-https" in value:
+        raise UsageError(f"curl's --proto {value} leaves https out, and here is nothing else", hint="leave it out")
+    return []
+
+
+SPECIAL: dict[str, Callable[[str], list[str]]] = {
+    "-u": _user, "--user": _user, "-b": _cookie, "--cookie": _cookie, "-E": _cert, "--cert": _cert, "--cert-type": _type,
+    "--key-type": _type, "--proto": _protocols, "--tls-max": lambda version: ["--tls-max", version],
+}
 
 
 def options_of(command: click.Command, urls: tuple[str, ...], options: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:

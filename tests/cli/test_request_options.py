@@ -1,10 +1,9 @@
-"""What the options of requests and roads come to, and what of curl's commands is taken over."""
+"""What the options of requests and roads come to."""
 
 from __future__ import annotations
 
 import pytest
 
-from inspector.cli.from_curl import translate, words_of
 from inspector.cli.road_options import addresses_for, bypassed, parse_proxy, proxy_for
 from inspector.cli.write_out import PATTERN
 from inspector.errors import UsageError
@@ -82,30 +81,6 @@ def test_requirements_are_read_and_printed_alike():
 def test_a_requirement_that_is_not_known_is_wrong_usage(text):
     with pytest.raises(UsageError):
         gate.parse(text)
-
-
-@pytest.mark.parametrize(("text", "expected"), [
-    ("curl https://x/", ["https://x/"]),
-    ("curl -sSkXPOST x/y -d a", ["--insecure", "-X", "POST", "https://x/y", "-d", "a"]),
-    ("curl 'https://x/' \\\n  -H 'A: b' --data-raw '{\"a\": 1}' --compressed",
-     ["https://x/", "-H", "A: b", "--data-raw", '{"a": 1}', "--compressed"]),
-    ("/usr/bin/curl --json '{}' --tlsv1.2 -E me.pem --url https://x/", ["--data-json", "{}", "--tls-min", "1.2", "--cert", "me.pem",
-                                                                       "https://x/"]),
-    ("curl -b 'a=1; b=2' -u bob https://x/", ["-H", "Cookie: a=1; b=2", "--user", "bob", "https://x/"]),
-    ("curl -O https://x/a/b.txt?c", ["-o", "b.txt", "https://x/a/b.txt?c"]),
-    ("curl --connect-timeout 3 -m 5 https://x/", ["--timeout", "5", "https://x/"]),
-])
-def test_curl_commands_are_taken_over(text, expected):
-    assert translate(words_of(text)) == expected
-
-
-@pytest.mark.parametrize("text", [
-    "", "wget x", "curl 'x", "curl --unknown x", "curl -H", "curl -E a.pem:secret x", "curl -b jar x",
-])
-def test_what_of_curl_is_not_known_is_said(text):
-    with pytest.raises(UsageError) as caught:
-        translate(words_of(text))
-    assert "secret" not in caught.value.message.replace("a secret", "")
 
 
 def test_write_out_finds_its_variables():
