@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from inspector.app import http_rules
 from inspector.cli.options import parse_connect_to
-from inspector.cli.request_message import OURS, SECRET, Draft, draft, path_of
+from inspector.cli.request_message import OURS, SECRET, Draft, draft, path_of, request_for
 from inspector.cli.request_options import url_path
 from inspector.target import Target, parse_target
 
@@ -50,8 +51,6 @@ class Wanted:
         self.server_name: str = options["server_name"] or self.target.host
         self.given: tuple[tuple[str, Any], ...] = options["order"]
         self.notes: list[str] = []
-        if any(parse_target(url).userinfo for url in urls):
-            self.missing("user and password of the URL")
 
     @property
     def connects_elsewhere(self) -> bool:
@@ -148,6 +147,8 @@ def equivalent(tool: str, urls: tuple[str, ...], options: dict[str, Any]) -> byt
     }
     make, comment = tools[tool]
     wanted = Wanted(urls, options)
+    if not options["raw"]:  # what we would not send is not to be sent by others
+        http_rules.check(request_for(wanted.draft._replace(content=None), wanted.authority, url_path(urls[0], options)))
     text = make(wanted)
     notes = "".join(f"{comment} {note}\n" for note in wanted.notes)
     return (notes + text + "\n").encode("utf-8", "surrogateescape")

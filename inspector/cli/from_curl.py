@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import click
 
@@ -63,11 +64,11 @@ def translate(words: list[str]) -> list[str]:
     while words:
         word = words.pop(0)
         if not word.startswith("-") or word == "-":
-            ours.append(_url(word, globs=globs))
+            ours += _url(word, globs=globs)
             continue
         word = _one(word, words)
         if word == "--url":
-            ours.append(_url(_next(word, words), globs=globs))
+            ours += _url(_next(word, words), globs=globs)
         elif word in ("--ciphers", "--tls13-ciphers"):  # ours takes both kinds
             suites.append(_next(word, words))
         else:
@@ -107,11 +108,16 @@ def _next(word: str, words: list[str]) -> str:
     return words.pop(0)
 
 
-def _url(text: str, *, globs: bool) -> str:
-    path = text.partition("://")[2].partition("/")[2]
+def _url(text: str, *, globs: bool) -> list[str]:
+    """The URL, which is https where it does not say, and what its user and password come to."""
+    scheme, mark, rest = text.partition("://")
+    if not mark or "/" in scheme:
+        scheme, mark, rest = "https", "://", text
+    place, slash, path = rest.partition("/")
+    userinfo, at, host = place.rpartition("@")
     if globs and set(path) & set("{}[]"):
         raise UsageError("curl makes several URLs of one with {} or [], which is not known here", hint="-g takes them as they are")
-    return text if "://" in text else f"https://{text}"
+    return [*(_user(unquote(userinfo)) if at else []), f"{scheme}{mark}{host}{slash}{path}"]
 
 
 def _user(value: str) -> list[str]:

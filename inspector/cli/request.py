@@ -87,15 +87,19 @@ def _host(url: str) -> tuple[str, int, str | None]:
 
 
 def channel_settings(url: str, options: dict[str, Any]) -> Settings:
-    """As for a handshake; without --timeout a transfer may take as long as something moves."""
-    if options["noproxy"] and bypassed(parse_target(url), options["noproxy"]):
+    """As for a handshake; without --timeout a transfer may take as long as something moves.
+
+    For ``mtls connect`` too, which has fewer options.
+    """
+    given = click.get_current_context().get_parameter_source("timeout") is not click.core.ParameterSource.DEFAULT
+    if options.get("noproxy") and bypassed(parse_target(url), options["noproxy"]):
         options = {**options, "proxy": "none"}
     settings = settings_from(url, options)
     timeouts = settings.timeouts
-    if not options["timeout_given"]:
+    if not options.get("timeout_given", given):
         timeouts = timeouts._replace(total=FOREVER, response=60.0)
-    seconds = options["connect_timeout"]
-    if seconds is not None:
+    seconds = options.get("connect_timeout")
+    if seconds:  # as with curl, 0 is the default
         if not 0 < seconds < FOREVER:
             raise UsageError("--connect-timeout wants a number of seconds above 0", hint="for instance --connect-timeout 3")
         steps = dict.fromkeys(("resolve", "connect", "prelude", "handshake"), seconds)

@@ -14,6 +14,7 @@ from inspector.app.http_message import USER_AGENT, Headers, Request
 from inspector.cli.request_body import URLENCODED, Content, body_of, content_of, settled, whole
 from inspector.cli.request_files import read_input
 from inspector.errors import UsageError
+from inspector.target import quoted
 
 OURS, GIVEN, SECRET = "default", "given", "secret"  # where a header comes from; "secret": never printed
 
@@ -167,17 +168,12 @@ def path_of(made: Draft, path: str) -> str:
     if made.upload and bare.endswith("/"):
         path = bare + quote(made.upload) + mark + query
     if made.query:
-        path += ("&" if "?" in path else "?") + os.fsdecode(made.query)
+        path += ("&" if "?" in path else "?") + quoted(os.fsdecode(made.query))
     return path
 
 
 def request_for(made: Draft, authority: str, path: str) -> Request:
     """The request for one URL. Opens the files of its body."""
-    headers: Headers = tuple((line.name, _on_the_wire(line.value)) for line in made.headers)
+    headers: Headers = tuple((line.name, line.value) for line in made.headers)
     body = None if made.content is None else body_of(made.content)
     return Request(made.method, authority, path_of(made, path), headers, body, made.expect)
-
-
-def _on_the_wire(value: str) -> str:
-    """A header's value whose latin-1 bytes are those that were typed: as curl, we send them as they are."""
-    return value if value.isascii() else os.fsencode(value).decode("latin-1")

@@ -120,12 +120,15 @@ def prepare(urls: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
     urls = (*options["url_option"], *urls)
     options["data"], options["form"] = in_order(order, DATA_KINDS), in_order(order, FORM_KINDS)
     options["tls_min"] = options["tls_min"] or options["tlsv"]
-    options["timeout_given"] = any(name in ("timeout", "max_time") for name, _ in order)
+    # as with curl, 0 is no limit
+    options["timeout_given"] = bool(options["max_time"]) or any(name == "timeout" for name, _ in order)
     options["timeout"] = options["max_time"] or options["timeout"]
     options["quiet"] = options["quiet"] or options["silent"]
     for text in options["cookie"]:
         if "=" not in text:
             raise UsageError("--cookie FILE is not known here: there is no jar", hint="write the cookies as --cookie 'name=value'")
+    if options["dump_header"] == "-" and options["as_json"]:
+        raise UsageError("--json has stdout for itself", hint="write the heads to a file: --dump-header FILE")
     if options["upload_file"] == "-" and len(urls) > 1:
         raise UsageError("stdin can be uploaded once, and there are several URLs", hint="save it to a file first: -T FILE")
     options["outputs"] = outputs(urls, in_order(order, OUTPUT_KINDS))

@@ -32,6 +32,7 @@ from tests.cli.recorder import recorder
      ["https://x/", "--ciphers", "TLS_AES_128_GCM_SHA256:ECDHE+AESGCM"]),
     ("curl -E 'a\\:b.pem' --cert-type p12 --proto =https https://x/", ["--cert", "a:b.pem", "https://x/"]),
     ("curl -g 'https://x/[1]' 'https://[::1]:1/'", ["https://x/[1]", "https://[::1]:1/"]),
+    ("curl https://u:p%40@x:1/a@b x/?u=://", ["-H", "Authorization: Basic dTpwQA==", "https://x:1/a@b", "https://x/?u=://"]),
     # as Chrome and Firefox copy it
     ("curl 'https://x/' --data-raw $'it\\'s \\u0021\\n\\ud83d\\ude00 \\x41\\101'", ["https://x/", "--data-raw",
                                                                                "it's !\n\U0001f600 AA"]),
