@@ -20,7 +20,7 @@ CURL_VALUES = {
     "key": "--key", "method": "-X", "data": "-d", "data_raw": "--data-raw", "data_binary": "--data-binary",
     "data_urlencode": "--data-urlencode", "data_json": "--json", "form": "-F", "form_string": "--form-string", "upload_file": "-T",
     "user_agent": "-A", "referer": "-e", "range_": "-r", "output": "-o", "ciphers": "--ciphers", "groups": "--curves",
-    "tls_max": "--tls-max", "retry": "--retry", "retry_delay": "--retry-delay", "max_redirs": "--max-redirs",
+    "tls_max": "--tls-max", "retry": "--retry", "max_redirs": "--max-redirs",
     "max_filesize": "--max-filesize", "resolve": "--resolve", "interface": "--interface", "noproxy": "--noproxy",
     "connect_timeout": "--connect-timeout", "timeout": "-m", "max_time": "-m", "dump_header": "-D",
 }
@@ -80,6 +80,12 @@ def _curl_proxy_protocol(version: str, wanted: Wanted) -> list[str]:
     return ["--haproxy-protocol"] if version == "1" else []
 
 
+def _curl_retry_delay(seconds: str, wanted: Wanted) -> list[str]:
+    if not seconds.isdecimal():
+        wanted.missing("--retry-delay, which is whole seconds")
+    return ["--retry-delay", seconds] if seconds.isdecimal() else []
+
+
 def _curl_cacert(path: str, wanted: Wanted) -> list[str]:
     if path == wanted.options["cacert"][0]:
         return ["--cacert", quote(path)]
@@ -94,9 +100,9 @@ def _colons(path: str) -> str:
 
 CURL_SPECIAL: dict[str, Callable[[Any, Wanted], list[str]]] = {
     "header": _curl_header, "user": _curl_user, "proxy": _curl_proxy, "alpn": _curl_alpn, "write_out": _curl_write_out,
-    "proxy_protocol": _curl_proxy_protocol, "cacert": _curl_cacert,
+    "proxy_protocol": _curl_proxy_protocol, "cacert": _curl_cacert, "retry_delay": _curl_retry_delay,
     "cookie": lambda _, wanted: ["-b", f'"${wanted.secret("Cookie").variable}"'],
-    "cert": lambda path, _: ["--cert", quote(_colons(path))],
+    "cert": lambda path, wanted: ["--cert", quote(_colons(path)), *(["--cert-type", "P12"] if wanted.options["pfx"] else [])],
     "pfx": lambda path, _: ["--cert", quote(_colons(path)), "--cert-type", "P12"],
     "bearer_file": lambda path, _: ["-H", "'Authorization: Bearer '" + FIRST_LINE.format(quote(path))],
     "proxy_user": lambda name, _: ["-U", quote(f"{name}:") + '"$MTLS_PROXY_PASSWORD"'],
@@ -105,7 +111,7 @@ CURL_SPECIAL: dict[str, Callable[[Any, Wanted], list[str]]] = {
     "family": lambda version, _: [f"-{version}"],
     "expect100": lambda _, __: ["-H", "'Expect: 100-continue'"],
 }
-IN_OTHERS = frozenset({"urls", "user_file", "user_env", "connect_to", "server_name"})
+IN_OTHERS = frozenset({"urls", "environment", "user_file", "user_env", "connect_to", "server_name"})
 
 
 def curl(wanted: Wanted) -> str:

@@ -13,7 +13,7 @@ REQUEST = MESSAGE | {
     "timeout", "max_time",
 }
 PYTHON_EXPRESSES = REQUEST | {"passphrase_env", "passphrase_file", "http", "ciphers"}
-GO_EXPRESSES = REQUEST | {"location", "http", "family"}
+GO_EXPRESSES = REQUEST | {"location", "http", "family", "environment"}
 
 
 # Python
@@ -168,6 +168,7 @@ def _go_config(wanted: Wanted) -> str:
 def _go_transport(wanted: Wanted, imports: set[str]) -> str:
     options = wanted.options
     fields = ["TLSClientConfig: config", "DisableCompression: true"]
+    fields += [] if options["proxy"] in ("none", "") else ["Proxy: http.ProxyFromEnvironment"]
     fields += ["ForceAttemptHTTP2: true"] if options["http"] != "1.1" else []
     if options["http"] == "2":
         wanted.note("HTTP/1.1 is offered too")

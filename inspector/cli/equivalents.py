@@ -6,6 +6,7 @@ cannot do in this form, is said in a comment, not dropped. Everything that was t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -18,11 +19,13 @@ from inspector.app import http_rules
 from inspector.cli.options import parse_connect_to
 from inspector.cli.request_message import OURS, SECRET, Draft, draft, path_of, request_for
 from inspector.cli.request_options import url_path
+from inspector.cli.road_options import proxy_for
 from inspector.target import Target, parse_target
 
 # headers whose value is a secret, by their name
 SECRET_NAMES = re.compile(
     r"auth|cookie|token|secret|passw|session|credential|signature|csrf|xsrf|jwt|apikey|(^|[-_])key([-_]|$)", re.IGNORECASE)
+PKCS12 = (".p12", ".pfx")
 # options of no meaning for other tools: how our report looks
 NEUTRAL = frozenset({
     "as_", "curl_text", "url_option", "quiet", "verbose", "explain", "no_color", "as_json", "silent", "show_error", "globoff",
@@ -45,12 +48,24 @@ class Wanted:
     """What the options ask for, in the words that all equivalents need."""
 
     def __init__(self, urls: tuple[str, ...], options: dict[str, Any]) -> None:
-        self.urls, self.options = urls, options
+        self.urls, self.options = urls, dict(options)
+        if (options["cert"] or "").lower().endswith(PKCS12):  # we look into files, others go by the option
+            self.options |= {"pfx": options["cert"], "cert": None}
         self.target: Target = parse_target(urls[0])
         self.dial = parse_connect_to(options["connect_to"], self.target) or (self.target.host, self.target.port)
         self.server_name: str = options["server_name"] or self.target.host
         self.given: tuple[tuple[str, Any], ...] = options["order"]
         self.notes: list[str] = []
+        self._look_at_what_is_kept()
+
+    def _look_at_what_is_kept(self) -> None:
+        """What ``mtls credentials`` attaches by itself is nothing that others would find."""
+        from inspector.store.file import default_path, load
+
+        if self.options["cert"] or self.options["pfx"] or self.target.unix_path or not os.path.exists(default_path()):
+            return
+        if (entry := load(default_path()).choose(self.target.host, self.target.port)) is not None:
+            self.missing(f"the credential {printable(entry.name)} that mtls credentials keeps for this host")
 
     @property
     def connects_elsewhere(self) -> bool:
@@ -110,6 +125,8 @@ class Wanted:
         for name, _ in self.given:
             if name not in expressed and name not in NEUTRAL and not (name == "proxy" and not self.proxied):
                 self.missing(flags.get(name, "--" + name.replace("_", "-")))
+        if "environment" not in expressed and not self.proxied and proxy_for(self.target, self.options, os.environ) is not None:
+            self.missing("the proxy of the environment")
         if len(self.urls) > 1 and "urls" not in expressed:
             self.missing(f"the other URLs ({len(self.urls) - 1} of them)")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
-from http import HTTPStatus
 from typing import IO, BinaryIO
 
 from inspector.app.http_message import Headers, Request
@@ -32,10 +30,9 @@ def _unwritable(path: str | None, exc: OSError) -> InputError:
 
 
 def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+    from http.client import responses
+
+    return responses.get(status, "")
 
 
 class Heads:
@@ -82,6 +79,8 @@ class Output:
         self._interims: list[tuple[int, Headers]] = []
         self._held: IO[bytes] | None = None
         if held and path in (None, "-"):
+            import tempfile
+
             self._held = tempfile.SpooledTemporaryFile(HELD_IN_MEMORY)  # noqa: SIM115 - closed in ``release``
         folder = os.path.dirname(path or "") or "."
         if path not in (None, "-") and not os.path.isdir(folder) and not make_folders:

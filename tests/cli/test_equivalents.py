@@ -175,6 +175,7 @@ def test_what_a_form_cannot_express_is_said(place: Path, tool: str) -> None:
     words = ["--require", "alpn=h2", "--retry", "3", "--proxy-protocol", "2", "--receipt", "r.json", "--resolve", "a:1:127.0.0.1",
              "--dump-header", "d", "--sigalgs", "ed25519", "--app-user", "x", "--starttls", "rdp"]
     said = printed(tool, *words, "https://localhost/", "https://localhost/two")
+    assert "--retry-delay, which" in printed("curl", "--retry-delay", "0.5", "https://localhost/")
     missing = {line.partition("not expressed: ")[2] for line in said.splitlines() if "not expressed: " in line}
     assert {"--require", "--proxy-protocol" if tool != "curl" else "--proxy-protocol 2", "--receipt", "--app-user",
             "--starttls"} <= missing
@@ -195,6 +196,24 @@ def test_curls_words_mean_what_ours_meant(place: Path, pki: Pki) -> None:
     assert words("https://h/", "-u", "bob", "--user-env", "PW") == ["-u", "bob:$PW", "https://h/"]
     assert words("https://h/", "--proxy-protocol", "1", "--alpn", "http/1.1", "--max-redirs", "3", "--retry-delay", "2", "i:1") == [
         "--haproxy-protocol", "--http1.1", "--max-redirs", "3", "--retry-delay", "2", "https://h/", "https://i:1/"]
+
+
+def test_what_others_would_not_find_by_themselves_is_said(place: Path, pki: Pki) -> None:
+    files = ["--cert", pki.path("alice.pem"), "--key", pki.path("alice.key")]
+    added = mtls_says("credentials", "add", "kept.test", "--name", "mine", *files)
+    assert added.code == 0, added.err
+    assert "not expressed: the credential mine " in printed("curl", "https://kept.test/")
+    assert "not expressed: the credential mine " not in printed("curl", "https://kept.test/", "--cert", "me.pem")
+    proxied = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ""}
+    for tool in ("openssl", "python", "go", "java", "curl"):
+        said = mtls_says("request", "https://h.test/", "--as", tool, env=proxied).out
+        assert ("the proxy of the environment" in said) is (tool not in ("go", "curl"))
+    assert "--cert me.P12 --cert-type P12 " in printed("curl", "https://h.test/", "--cert", "me.P12")
+
+
+def test_what_we_would_not_send_is_not_printed_for_others(place: Path) -> None:
+    for words in (["-H", "X: a\r\nY: b"], ["-X", "GET /"], ["-I", "-d", "a"]):
+        assert mtls_says("request", "https://h.test/", *words, "--as", "openssl").code == 2
 
 
 def test_an_address_is_verified_as_one(place: Path) -> None:
