@@ -81,10 +81,16 @@ class Facts:
             "size_download": reply.body_bytes if reply else 0, "size_upload": outcome.sent_bytes if outcome else 0,
             "size_decoded": outcome.decoded_bytes if outcome else 0, "size_header": self._sink.head_bytes,
             "size_request": _size(request) + (outcome.sent_bytes if outcome else 0) if request else 0,
-            "referer": request.header("referer") if request else None, "errormsg": outcome.error if outcome else None,
+            "referer": request.header("referer") if request else None, "errormsg": self._error(),
             "exitcode": self._code, "filename_effective": self._sink.path, "header_json": _header_json(self.headers),
             "stdout": None, "stderr": None,
         }
+
+    def _error(self) -> str | None:
+        """What kept the answer back, on the way there or in it."""
+        outcome = self._transfer.outcome
+        told = getattr(self._report, "error", None)
+        return outcome.error if outcome is not None else told.message if told else None
 
     def _of_times(self) -> dict[str, Any]:
         events, sink = self._transcript, self._sink

@@ -79,6 +79,14 @@ def test_an_unknown_variable_is_said_and_streams_are_switched(pki: Pki) -> None:
         "warning: unknown --write-out variable: 'nonsense'", "warning: unknown --write-out variable: 'absent.too'"]
 
 
+def test_what_kept_the_answer_back_is_written_out(pki: Pki) -> None:
+    with recorder(pki) as (port, _):
+        pass
+    said = ours(pki, port, "-w", "%{http_code} %{exitcode} %{errormsg}", "-s")
+    assert (said.code, said.err) == (3, "")
+    assert said.out.startswith("000 3 nobody listens on ")
+
+
 def test_heads_go_to_a_file_and_interim_ones_are_shown(pki: Pki, tmp_path: Path) -> None:
     heads = tmp_path / "heads"
     with recorder(pki, EARLY) as (port, _):
