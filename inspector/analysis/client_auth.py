@@ -6,11 +6,14 @@ Theory of operation. A handshake that is complete for us says nothing in TLS 1.3
 1. we refused the server: nothing of ours was judged;
 2. an application answer: its status or its protocol's own word;
 3. a fatal alert after our Certificate message went out;
-4. a close or a reset after our Certificate, before any answer;
-5. a positive sign: application data, a session ticket after our Finished, in TLS 1.2 the server's Finished;
-6. silence decides nothing.
+4. a close or a reset after our Certificate, before anything was asked;
+5. no answer to what was asked: a close that comes only then, or nothing until the deadline, is no word about the certificate;
+6. a positive sign: application data, a session ticket after our Finished, in TLS 1.2 the server's Finished. It speaks for TLS only;
+7. silence decides nothing.
 
-``JUDGES`` holds these in order; the first that has something to say is believed.
+``JUDGES`` holds these in order; the first that has something to say is believed. How explicit it was is its *ground*: one
+transcript cannot tell an application's 404 to us from its 404 to everybody, so ``diagnose`` compares where the ground is not
+``EXPLICIT``.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from typing import Any, Literal, NamedTuple
 
 from inspector.analysis import encrypted, flights
 from inspector.analysis.flights import Flights
-from inspector.analysis.http_signatures import REFUSALS, Signature, challenge, find_signature
+from inspector.analysis.http_signatures import REFUSALS, Signature, asks_for_password, challenge, find_signature
 from inspector.analysis.lost import answer_lost
 from inspector.trace import events as ev
+from inspector.trace.phase import Phase
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
@@ -30,6 +34,25 @@ from inspector.wire.events import Side
 Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
 RejectedBy = Literal["tls_alert", "close", "http", "protocol"]
 When = Literal["handshake", "renegotiation", "post_handshake"]
+# what a verdict rests on
+Ground = Literal[
+    "yes",  # a plain success, or the protocol's own yes
+    "anybody",  # a protocol's yes to a step that needs no certificate
+    "alert",  # a TLS alert
+    "words",  # the application speaks of certificates, or of who we are
+    "status",  # the application's answer, which does not say what it thinks of the certificate
+    "close",  # a close where nothing had been asked
+    "step",  # a close or a reset that came only in answer to the first step
+    "no-answer",  # none to the first step until the deadline, or a part of one
+    "compared",  # the difference that our certificate made (``comparison``)
+    "sign",  # TLS alone: a ticket, the server's Finished
+    "none",
+]
+EXPLICIT = frozenset({"yes", "alert", "words", "close"})
+# protocols whose first step (EHLO, CAPABILITY, FEAT...) is served to whoever asks
+ANYBODYS_STEP = frozenset({"smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve", "irc", "xmpp"})
+# and answers of others that only ask for a password
+ASKS_FOR_PASSWORD = frozenset({("redis", "-NOAUTH")})
 
 # alerts that can only be about a certificate (RFC 8446, Section 6.2; 41 is SSL 3.0's, Mbed TLS still sends it)
 CERTIFICATE_ALERTS = frozenset({41, 42, 43, 44, 45, 46, 48, 116})
@@ -58,6 +81,7 @@ class ClientAuth(NamedTuple):
     authorities_bytes: int | None = None
     alert: wire.Alert | None = None
     signature: Signature | None = None
+    ground: Ground = "none"
 
 
 class Judgement(NamedTuple):
@@ -69,10 +93,15 @@ class Judgement(NamedTuple):
     rejected_by: RejectedBy | None = None
     alert: wire.Alert | None = None
     signature: Signature | None = None
+    ground: Ground = "none"
 
 
-def _accepted(seen: Flights, rests_on: str, confidence: float) -> Judgement:
+def _accepted(seen: Flights, rests_on: str, confidence: float, ground: Ground) -> Judgement:
     """Acceptance, in the words that fit: nobody can be accepted who was never asked."""
+    return _taken(seen, rests_on, confidence)._replace(ground=ground)
+
+
+def _taken(seen: Flights, rests_on: str, confidence: float) -> Judgement:
     if seen.requested is False:
         return Judgement("not_requested", f"no CertificateRequest in this connection; {rests_on}", confidence)
     if seen.requested is None and not seen.resumed and not seen.sent:
@@ -92,29 +121,36 @@ def _by_withholding(seen: Flights) -> Judgement | None:
     return Judgement("undecided", "the server was not verified, so our flight never left", 1.0)
 
 
-def _http_refusal(seen: Flights, status: int, reply: Any) -> Judgement | None:
-    """A refusal by status alone, without a signature. Only a server that asked is taken to mean the certificate.
+# refusals without a reason: what the status says, and how sure it is that the certificate is meant
+BY_STATUS: dict[int, tuple[str, float]] = {
+    401: ("the server does not take us for anybody it knows, and names no other way to log in", 0.8),
+    403: ("the server refuses this identity, or the lack of one", 0.8),
+}
+NOT_SAID = "TLS let us in; whether the application took the certificate is not said"
 
-    400: our request is minimal and well-formed, so a server that asked for a certificate and answers 400 is in practice of the
-    nginx family with an error page of its own, or a gateway that answers 400 to all certificate failures; a host that is not
-    served would be 404 or 421.
-    """
-    scheme = challenge(reply) if status == 401 else None
-    if scheme is not None:
-        return _accepted(seen, f"HTTP 401 asks for another proof of identity ({scheme}), not for a certificate", 0.6)
+
+def _http_refusal(seen: Flights, status: int) -> Judgement | None:
+    """A refusal by status alone, without a signature. Only a server that asked is taken to mean the certificate."""
     if status not in BY_STATUS:
         return None
     said, confidence = BY_STATUS[status]
     if seen.requested is False and not seen.resumed:
-        return Judgement("not_requested", f"no CertificateRequest in this connection; HTTP {status} without one", 0.7)
-    return Judgement("rejected", f"HTTP {status}: {said}", confidence, "http")
+        told = f"no CertificateRequest in this connection; HTTP {status} without one"
+        return Judgement("not_requested", told, 0.7, ground="status")
+    return Judgement("rejected", f"HTTP {status}: {said}", confidence, "http", ground="words")
 
 
-BY_STATUS: dict[int, tuple[str, float]] = {
-    400: ("the server asked for a certificate, and refuses a request that has no other fault", 0.6),
-    401: ("the server does not take us for anybody it knows, and names no other way to log in", 0.8),
-    403: ("the server refuses this identity, or the lack of one", 0.8),
-}
+def _signed_refusal(seen: Flights, reply: Any, signature: Signature) -> Judgement | None:
+    """A refusal whose words or shape are known. A page that misses what was sent is not believed in that."""
+    certain = signature.about_certificate and signature.meaning in ("missing", "invalid", "late_request_failed")
+    if not certain and seen.requested is False:
+        return None
+    said = f"HTTP {reply.status}: the server says that {signature.summary}"
+    if signature.meaning == "missing" and seen.sent:
+        said += "; one was sent, and did not reach the application"
+    elif certain and seen.requested is False:
+        said += "; nobody asked for one in this handshake"
+    return Judgement("rejected", said, 0.95 if certain else 0.8, "http", signature=signature, ground="words")
 
 
 def _by_http(seen: Flights) -> Judgement | None:
@@ -123,20 +159,37 @@ def _by_http(seen: Flights) -> Judgement | None:
     if reply is None:
         return None
     signature = find_signature(reply)
-    if signature is not None and signature.meaning in REFUSALS:
-        certain = signature.about_certificate and signature.meaning in ("missing", "invalid", "late_request_failed")
-        if certain or seen.requested is not False:
-            return Judgement("rejected", f"HTTP {reply.status}: the server says that {signature.summary}",
-                             0.95 if certain else 0.8, "http", signature=signature)
+    refused = _signed_refusal(seen, reply, signature) if signature is not None and signature.meaning in REFUSALS else None
+    if refused is not None:
+        return refused
+    scheme = challenge(reply) if reply.status == 401 else None
+    if scheme is not None:
+        told = f"HTTP 401 asks for another proof of identity ({scheme}), not for a certificate"
+        return _accepted(seen, told, 0.5, "status")
     if signature is None:
-        refusal = _http_refusal(seen, reply.status, reply)
+        refusal = _http_refusal(seen, reply.status)
         if refusal is not None:
             return refusal
-    if reply.status == 429:
-        return Judgement("undecided", "HTTP 429: the server limits our rate and has not judged the request", 0.5)
-    if reply.status < 400:
-        return _accepted(seen, f"the server answered HTTP {reply.status}", 0.98)
-    return _accepted(seen, f"HTTP {reply.status} is no refusal of a certificate", 0.8 if reply.status < 500 else 0.7)
+    return _by_other_status(seen, reply)
+
+
+def _by_other_status(seen: Flights, reply: Any) -> Judgement:
+    """An answer that is no refusal of the certificate. Only a plain success says that we are served."""
+    status = reply.status
+    if status == 429:
+        return Judgement("undecided", "HTTP 429: the server limits our rate and has not judged the request", 0.5, ground="status")
+    if status == 400 and seen.requested is not False:
+        # our request is minimal and well-formed; but a missing parameter is answered in the same way as a missing certificate
+        told = "HTTP 400 without a word about certificates: the certificate or the request may be meant"
+        return Judgement("undecided", told, 0.5, ground="status")
+    if 200 <= status < 300:
+        if asks_for_password(reply):
+            told = f"the server answered HTTP {status}, with a page that asks for a password: {NOT_SAID}"
+            return _accepted(seen, told, 0.4, "status")
+        if not reply.complete:
+            return _accepted(seen, f"the server answered HTTP {status}, and its answer was cut off", 0.8, "yes")
+        return _accepted(seen, f"the server answered HTTP {status}", 0.98, "yes")
+    return _accepted(seen, f"the server answered HTTP {status}: {NOT_SAID}", 0.5, "status")
 
 
 def _by_protocol(seen: Flights) -> Judgement | None:
@@ -144,11 +197,14 @@ def _by_protocol(seen: Flights) -> Judgement | None:
     if result is None or getattr(result, "http", None) is not None or result.accepted is None:
         return None
     said = f"{result.protocol}: {result.summary}"
+    anybodys = result.protocol in ANYBODYS_STEP or (result.protocol, result.status) in ASKS_FOR_PASSWORD
+    if result.accepted and anybodys and seen.requested:
+        return _accepted(seen, f"{said} (which anybody is told: TLS let us in, and no more is said)", 0.5, "anybody")
     if result.accepted:
-        return _accepted(seen, said, 0.95)
+        return _accepted(seen, said, 0.95, "yes")
     if seen.requested is False and not seen.resumed:
-        return Judgement("not_requested", f"no CertificateRequest in this connection; {said}", 0.6)
-    return Judgement("rejected", said, 0.9, "protocol")
+        return Judgement("not_requested", f"no CertificateRequest in this connection; {said}", 0.6, ground="words")
+    return Judgement("rejected", said, 0.9, "protocol", ground="words")
 
 
 def _by_alert(seen: Flights) -> Judgement | None:
@@ -159,13 +215,13 @@ def _by_alert(seen: Flights) -> Judgement | None:
     if seen.requested and seen.after_our_certificate(alert):
         empty = "" if seen.sent else " in answer to our empty Certificate"
         sure = 0.99 if alert.description in CERTIFICATE_ALERTS else 0.9
-        return Judgement("rejected", f"alert {alert.description} {name}{empty}", sure, "tls_alert", alert)
+        return Judgement("rejected", f"alert {alert.description} {name}{empty}", sure, "tls_alert", alert, ground="alert")
     if seen.requested is None and alert.description in CERTIFICATE_ALERTS and seen.handshake_done:
-        return Judgement("rejected", f"alert {alert.description} {name} after our flight", 0.8, "tls_alert", alert)
+        return Judgement("rejected", f"alert {alert.description} {name} after our flight", 0.8, "tls_alert", alert, ground="alert")
     if any(seen.lost) and seen.requested is not False:
         about = alert.description in CERTIFICATE_ALERTS  # wherever it stood, it can only be about the client's certificate
         return Judgement("rejected" if about else "undecided", f"alert {alert.description} {name}; {seen.lost.words}",
-                         0.8, "tls_alert" if about else None, alert)
+                         0.8, "tls_alert" if about else None, alert, ground="alert" if about else "none")
     before = "before the server asked for a certificate" if not seen.requested else "before our certificate was sent"
     return Judgement("undecided", f"alert {alert.description} {name}, {before}", 0.9, alert=alert)
 
@@ -192,9 +248,38 @@ def _by_close(seen: Flights) -> Judgement | None:
             return Judgement("undecided", f"no CertificateRequest, and {how} before any answer", 0.5)
         return Judgement("undecided", f"{how} before certificates came into it", 0.8)
     if not seen.handshake_done:
-        return Judgement("rejected", f"{how} right after our Certificate, in the handshake, without an alert", 0.9, "close")
-    when = "in answer to the first step" if seen.we_spoke else "right after the handshake, before anything was asked"
-    return Judgement("rejected", f"{how} {when}, without an alert", 0.75 if seen.we_spoke else 0.85, "close")
+        told = f"{how} right after our Certificate, in the handshake, without an alert"
+        return Judgement("rejected", told, 0.9, "close", ground="close")
+    if not seen.we_spoke:
+        told = f"{how} right after the handshake, before anything was asked, without an alert"
+        return Judgement("rejected", told, 0.85, "close", ground="close")
+    if not _listened(seen):
+        return Judgement("rejected", f"{how} in answer to the first step, without an alert", 0.6, "close", ground="step")
+    told = f"{how} only in answer to the first step: TLS had let us in, and the step may not be of its protocol"
+    return Judgement("undecided", told, 0.6, ground="step")
+
+
+def _listened(seen: Flights) -> bool:
+    """True where nothing was asked before the server had time to refuse; a captured client may have written at once."""
+    return bool(getattr(seen.transcript.plan, "listen_first", False))
+
+
+def _by_missing_answer(seen: Flights) -> Judgement | None:
+    """What was asked was not answered until our deadline: a ticket before it, or a part of an answer, is no acceptance."""
+    ended = seen.transcript.last(ev.Ended)
+    if seen.answer is not None or not seen.handshake_done or not seen.we_spoke or seen.transcript.plan is None:
+        return None
+    if seen.server_data and seen.closed_by_server is not None:
+        told = f"{seen.closed_by_server} before its answer to the first step was whole"
+    elif ended is not None and ended.how == "deadline":
+        seconds = ended.at - min((e.at for e in seen.transcript.all(ev.PhaseEntered) if e.phase is Phase.APPLICATION), default=0.0)
+        part = "only a part of an answer" if seen.server_data else "no answer"
+        told = f"{part} to the first step within {seconds:.0f} s"
+    else:
+        return None
+    if seen.requested is False:
+        return Judgement("not_requested", f"no CertificateRequest in this connection; {told}", 0.7, ground="no-answer")
+    return Judgement("undecided", f"{told}: TLS let us in, and the application has not said anything", 0.6, ground="no-answer")
 
 
 def _by_client_alert(seen: Flights) -> Judgement | None:
@@ -222,16 +307,16 @@ def _by_unread_data(seen: Flights) -> Judgement | None:
     data = [event for event in seen.transcript.all(wire.ApplicationData) if event.side is Side.SERVER]
     if seen.transcript.plan is not None or not seen.server_data or not seen.requested or any(event.data for event in data):
         return None
-    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", 0.6)
+    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", 0.6, "sign")
 
 
 def _by_positive_sign(seen: Flights) -> Judgement | None:
     if seen.server_data:
-        return _accepted(seen, "the server sent application data", 0.9)
+        return _accepted(seen, "the server sent application data", 0.7, "sign")
     if seen.ticket_after_finished:
-        return _accepted(seen, "the server issued a session ticket after our Finished", 0.8)
+        return _accepted(seen, "the server issued a session ticket after our Finished", 0.8, "sign")
     if seen.server_finished_last:
-        return _accepted(seen, "the server finished the handshake after seeing our flight", 0.85)
+        return _accepted(seen, "the server finished the handshake after seeing our flight", 0.85, "sign")
     if seen.handshake_done and seen.requested is False:
         return Judgement("not_requested", "the handshake was completed without a CertificateRequest", 0.9)
     return None
@@ -269,6 +354,7 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_loss,
     _by_close,
     _by_unread_data,
+    _by_missing_answer,
     _by_positive_sign,
     _by_our_own_end,
 )
@@ -296,6 +382,7 @@ def judge(transcript: Transcript) -> ClientAuth:
         authorities_bytes=asked.authorities_bytes if asked else None,
         alert=judgement.alert,
         signature=judgement.signature,
+        ground=judgement.ground,
     )
 
 

@@ -28,7 +28,7 @@ from inspector.analysis.observations import HELLO, Observed, ProbeSeen
 ANYTHING: Row = {
     "alert:40": 0.08, "alert:42": 0.1, "alert:43": 0.04, "alert:44": 0.02, "alert:45": 0.04, "alert:46": 0.1, "alert:47": 0.02,
     "alert:48": 0.08, "alert:49": 0.04, "alert:50": 0.02, "alert:51": 0.03, "alert:80": 0.04, "alert:116": 0.03, "close": 0.1,
-    "reset": 0.06, "silence": 0.02, "page:missing": 0.02, "page:invalid": 0.06, "denied": 0.06, "error": 0.04,
+    "reset": 0.06, "dropped": 0.02, "silence": 0.02, "page:missing": 0.02, "page:invalid": 0.06, "denied": 0.06, "error": 0.04,
 }
 FLOOR = 0.01
 IN_HANDSHAKE = 0.08  # share of servers that judge an identity while they verify its certificate, and not afterwards

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from inspector.analysis import diagnosis
-from inspector.analysis.cause_texts import CAUSE_TEXTS, ask_operator
+from inspector.analysis.cause_texts import CAUSE_TEXTS, CauseText, ask_operator
 from inspector.analysis.causes import CLOCK_TOLERANCE, SERVER_FAULTS
+from inspector.analysis.comparison import faults_that_show
 from inspector.analysis.diagnosis import Candidate, Ranking
 from inspector.analysis.families import Family
 from inspector.analysis.findings import Cause, Evidence, ProbeOutcome
@@ -21,7 +24,8 @@ SHOWN_FIRST = 3
 SHOWN_MOST = 6
 SAME = 1.6  # confidences within this factor are called a tie
 FAMILY_NAMED = 0.5
-READ_ONLY = "again, without writing"  # name of the probe
+READ_ONLY = "again, without writing"  # names of probes
+OVER_TLS12 = "over TLS 1.2, to be asked"
 
 PHASES = {
     "client_flight": "in the handshake, in answer to our certificate",
@@ -36,6 +40,7 @@ PHASES = {
 SIGNALS = {
     "close": "closed the connection without an alert",
     "reset": "reset the connection without an alert",
+    "dropped": "closed the connection without an alert",
     "silence": "did not answer",
     "page:missing": "answered that a client certificate is required",
     "page:invalid": "answered that the client certificate is not valid",
@@ -76,6 +81,9 @@ def outcome_words(probe: ProbeSeen) -> str:
     """A probe's outcome, as the report lists it: "accepted", "alert 48 unknown_ca", "closed..."."""
     if probe.name == READ_ONLY and probe.signal == "silence":
         return "no alert came"
+    status = probe.status or ""
+    if probe.signal in {"accepted", "error"} and status.startswith("HTTP ") and not status.startswith("HTTP 2"):
+        return f"answered {status}"
     return signal_words(probe.signal).removeprefix("sent ")
 
 
@@ -179,8 +187,23 @@ CAUSES_THAT_SHOW = frozenset({"no-certificate", "self-signed", "expired", "not-y
 
 
 # ---- the whole -----------------------------------------------------------------------------------
-def _cause(candidate: Candidate, evidence: tuple[Evidence, ...], family: str) -> Cause:
+ONLY_LATER = "over TLS 1.3 the server could have asked only after the handshake, which many cannot: try --tls-max 1.2"
+AT_A_PROXY = ("ask the operator where TLS ends: at a proxy that does not ask, the page is that of a server behind it, which no "
+              "certificate of yours reaches")
+# "none was sent" where nobody asked: another certificate on our side would change nothing
+NOT_ASKED = CauseText(
+    "the server wants a client certificate, and did not ask for one in this handshake, so that none was sent",
+    f"{ONLY_LATER}. Or {AT_A_PROXY}",
+    "the server asks for a certificate in a handshake with the same name, path and TLS version",
+)
+
+
+def _cause(candidate: Candidate, evidence: tuple[Evidence, ...], family: str, observed: Observed | None = None) -> Cause:
     text = CAUSE_TEXTS.get(candidate.id)
+    if candidate.id == "no-certificate" and observed is not None and observed.requested is False:
+        tried = observed.tls == "1.2" or any(probe.name == OVER_TLS12 for probe in observed.probes)
+        remedy = AT_A_PROXY if tried else NOT_ASKED.remedy
+        text = NOT_ASKED._replace(remedy=remedy if observed.has_credential else f"configure one (--cert, --key); then {remedy}")
     return Cause(
         id=candidate.id, confidence=round(candidate.confidence, 3), summary=text.summary if text else candidate.id,
         evidence=evidence,
@@ -218,8 +241,8 @@ def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) 
     family, sure = ranking.families[0]
     sure *= diagnosis.familiarity(observed)
     listed = shown(ranking.candidates)
-    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), family.name if sure >= FAMILY_NAMED else "")
-                   for c in listed)
+    name = family.name if sure >= FAMILY_NAMED else ""
+    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), name, observed) for c in listed)
     first = causes[0]
     phase = PHASES.get(observed.phase or "", "")
     headline = (
@@ -292,24 +315,72 @@ def _our_refusal(observed: Observed) -> Explained:
     return Explained("client_rejected_server", headline, observed.phase, (cause,), _probe_outcomes(observed), None, None, ())
 
 
-def _nobody(observed: Observed) -> Explained:
-    notes: list[str] = []
-    if observed.verdict == "accepted":
-        sent = "your client certificate" if observed.sent else "you, without a client certificate"
-        headline = f"Nothing is wrong: the server accepted {sent}"
-        notes += [f"the server answered {_status(observed)}"] if observed.status else []
-        notes += _clock_note(observed)
-        if observed.opinion:
-            notes.append("with the CA file (and CRLs) given, OpenSSL would refuse this chain, and the server took it: "
-                         + "; ".join(observed.opinion_detail))
-    elif observed.verdict == "not_requested":
-        headline = "The server never asked for a client certificate on this connection"
-        headline += f", and answered {_status(observed)}" if observed.status else ""
-        notes.append("some servers ask only for some paths or names: give the one that is refused (--path, --server-name)")
+def _accepted(observed: Observed) -> Explained:
+    """Nothing is wrong only where the yes is a plain one, and nothing is wrong with the credential."""
+    faults = faults_that_show(observed)
+    sent = "your client certificate" if observed.sent else "you, without a client certificate"
+    if observed.ground in NO_PLAIN_YES or (observed.ground == "sign" and observed.protocol != "none"):
+        headline = f"The server let {sent if not observed.sent else 'you'} in through TLS: {observed.told}"
+    elif faults:
+        headline = f"The server accepted {sent}"
     else:
-        headline = f"It cannot be told whether the server accepts you: it {signal_words(observed.signal)}"
-        notes.append("a first step of the right protocol would tell (--app, --path)")
+        headline = f"Nothing is wrong: the server accepted {sent}"
+    if faults:
+        headline += f", although {'; '.join(CAUSE_TEXTS[fault].summary for fault in faults)}"
+    notes = [f"the server answered {_status(observed)}"] if observed.status else []
+    notes += _clock_note(observed)
+    if observed.opinion:
+        notes.append("with the CA file (and CRLs) given, OpenSSL would refuse this chain, and the server took it: "
+                     + "; ".join(observed.opinion_detail))
+    if observed.ground == "anybody":
+        notes.append("a step that not everybody may take would tell: log in with the protocol's own client")
     return Explained("nobody", headline, observed.phase, (), _probe_outcomes(observed), None, None, tuple(notes))
+
+
+# grounds of an acceptance that speak for TLS, or for the comparison, and not for a plain success
+NO_PLAIN_YES = frozenset({"anybody", "status", "compared"})
+
+
+def _never_asked(observed: Observed) -> Explained:
+    headline = "The server never asked for a client certificate in this handshake"
+    headline += f", and answered {_status(observed)}" if observed.status else ""
+    notes = ["some servers ask only for some paths or names: give the one that is refused (--path, --server-name)"]
+    if observed.tls == "1.3":
+        notes.append(ONLY_LATER)
+    return Explained("nobody", headline, observed.phase, (), _probe_outcomes(observed), None, None, tuple(notes))
+
+
+def _undecided(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) -> Explained:
+    """What is known, what would tell, and the faults that show: they are to be mended in any case."""
+    headline = "It cannot be told whether the server accepts you: " + (
+        observed.told if observed.told and observed.ground != "none" else f"it {signal_words(observed.signal)}")
+    causes = _visible(observed, findings)
+    if causes:
+        headline += f". What shows: {causes[0].summary}"
+    notes = [WOULD_TELL.get(observed.ground, "a first step of the right protocol would tell (--app, --path)")]
+    return Explained("nobody", headline, observed.phase, causes, _probe_outcomes(observed), None, None, tuple(notes))
+
+
+WOULD_TELL = {
+    "step": "either the first step is not of the server's protocol, or its application does not allow this identity: give the "
+            "protocol (--app PROTOCOL, or --alpn h2)",
+    "no-answer": "more time (--timeout), another path (--path), or the server's log would tell",
+    "status": "a path that only an accepted certificate is served (--path) would tell, or the application's log",
+    "yes": "a path that only an accepted certificate is served (--path) would tell, or the application's log",
+}
+
+
+def _visible(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) -> tuple[Cause, ...]:
+    """The causes that show on our side, with no claim that the server refused for them."""
+    if observed.requested is False:
+        return ()
+    seen = set(faults_that_show(observed)) if observed.sent else {"no-certificate"} if observed.sent == 0 else set()
+    if observed.sent == 0 and observed.scheme_fits is False:
+        seen.add("signature-algorithm")
+    ranking = diagnosis.rank(msgspec.structs.replace(observed, signal="denied"))
+    family = ranking.families[0][0]
+    candidates = (c for c in ranking.candidates if c.id in seen)
+    return tuple(_cause(c, _evidence(c.id, observed, family, 0.0, findings), "", observed) for c in candidates)
 
 
 def explain(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]] | None = None) -> Explained:
@@ -320,4 +391,6 @@ def explain(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]] | N
         return _rejected(observed, findings or {})
     if observed.verdict == "undecided" and observed.signal.startswith(HELLO):
         return _before_certificates(observed)
-    return _nobody(observed)
+    if observed.verdict == "accepted":
+        return _accepted(observed)
+    return _never_asked(observed) if observed.verdict == "not_requested" else _undecided(observed, findings or {})

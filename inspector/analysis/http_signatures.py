@@ -127,3 +127,11 @@ def challenge(reply: Any) -> str | None:
     """The scheme of a WWW-Authenticate challenge, as "Basic" or "Bearer": the server asks for another proof than a certificate."""
     value = next((value for name, value in reply.headers if name.lower() == "www-authenticate"), None)
     return value.split(None, 1)[0] if value and value.split() else None
+
+
+_PASSWORD_FIELD = re.compile(rb"<input\b[^<>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
+
+
+def asks_for_password(reply: Any) -> bool:
+    """True where the page is a form to log in with a password: it is served to who is not known."""
+    return _PASSWORD_FIELD.search(reply.body[:_BODY_LOOKED_AT]) is not None

@@ -5,6 +5,7 @@ Theory of operation. A *signal* is how the server answered, as a short string:
     ``alert:48``       a fatal alert of the server, by its number
     ``close``          it ended the connection without a word (FIN or close_notify)
     ``reset``          it reset the connection
+    ``dropped``        it ended the connection in answer to the first step, and not before: its application did, not its TLS
     ``silence``        nothing came until our deadline
     ``page:missing``   the application says that no certificate was sent       (``analysis.http_signatures``)
     ``page:invalid``   the application says that the certificate is no good
@@ -46,6 +47,7 @@ class ProbeSeen(msgspec.Struct, frozen=True, kw_only=True):
     signal: str
     differs: str = ""
     phase: str | None = None
+    status: str | None = None  # the application's own word, where it answered
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,6 +93,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     network_error: str | None = None
     hello_size: int | None = None  # bytes of our ClientHello
     ours: bool = False  # the alert is one that we sent: our side could not go on
+    ground: str = ""  # what the verdict rests on (``client_auth.Ground``)
+    told: str = ""  # the same in words
     alert_lost: bool = False  # a write failed or a reset came after we wrote: an alert may be lost
     lowered_security: bool = False
     probes: tuple[ProbeSeen, ...] = ()

@@ -33,12 +33,14 @@ def _application_signal(auth: ClientAuth, result: Any) -> str | None:
     """The signal of an application's refusal; None where it has not refused."""
     if auth.rejected_by == "http":
         if auth.signature is not None:
-            return PAGES.get(auth.signature.meaning, "error")
+            # a page that misses a certificate which was sent says only that it knows nobody
+            lost = auth.signature.meaning == "missing" and auth.sent
+            return "denied" if lost else PAGES.get(auth.signature.meaning, "error")
         return BY_STATUS.get(result.http.status, "error")
     if auth.rejected_by == "protocol":
         text = (result.summary + " " + result.reply.decode("utf-8", "replace")).lower()
         return "page:missing" if any(words in text for words in _MISSING_WORDS) else "denied"
-    return None
+    return "error" if auth.verdict == "undecided" and auth.ground == "status" else None
 
 
 def _network_signal(transcript: Transcript) -> str | None:
@@ -54,7 +56,9 @@ def _network_signal(transcript: Transcript) -> str | None:
     return None
 
 
-def _ending(transcript: Transcript, seen: flights.Flights) -> str:
+def _ending(transcript: Transcript, seen: flights.Flights, auth: ClientAuth) -> str:
+    if auth.ground == "step" and auth.verdict == "undecided":
+        return "dropped"
     ended = transcript.last(ev.Ended)
     if ended is not None and ended.how == "reset" and ended.by != "client":
         return "reset"
@@ -83,7 +87,7 @@ def signal_of(transcript: Transcript, auth: ClientAuth) -> str:
     if application is not None:
         return application
     alert = auth.alert or seen.fatal_alert or _our_alert(transcript, seen)
-    signal = f"alert:{int(alert.description)}" if alert is not None else _ending(transcript, seen)
+    signal = f"alert:{int(alert.description)}" if alert is not None else _ending(transcript, seen, auth)
     about_certificates = auth.verdict == "rejected" or auth.requested or seen.handshake_done
     return signal if about_certificates else HELLO + signal
 
@@ -190,13 +194,13 @@ def problems_of_server(transcript: Transcript) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("the chain does not verify",)
 
 
-def _alert_lost(transcript: Transcript, auth: ClientAuth, seen: flights.Flights) -> bool:
+def _alert_lost(transcript: Transcript, auth: ClientAuth) -> bool:
     """True where the connection ended without an alert after we wrote: the alert may have been dropped with it."""
     if auth.alert is not None or auth.rejected_by not in {"close", None} or not auth.requested:
         return False
     ended = transcript.last(ev.Ended)
     broken = transcript.first(ev.WriteFailed) is not None or (ended is not None and ended.how == "reset")
-    return broken or (auth.rejected_by == "close" and seen.we_spoke)
+    return broken or auth.ground == "step"
 
 
 def observe(
@@ -227,6 +231,6 @@ def observe(
         clock_skew=clock_skew(transcript, seen.answer) if reply is not None else None,
         server_problems=problems_of_server(transcript), looks_like=not_tls.looks_like if not_tls is not None else "",
         network_error=_network_words(transcript), hello_size=_hello_size(transcript),
-        alert_lost=_alert_lost(transcript, auth, seen), ours=_our_alert(transcript, seen) is not None,
-        names_differ=standing.names_differ, end_looks_like=standing.end_looks_like,
+        alert_lost=_alert_lost(transcript, auth), ours=_our_alert(transcript, seen) is not None,
+        ground=auth.ground, told=auth.rests_on, names_differ=standing.names_differ, end_looks_like=standing.end_looks_like,
     )

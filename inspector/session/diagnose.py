@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from inspector.analysis import diagnosis, probing
+from inspector.analysis import diagnosis, flights, probing
 from inspector.analysis.client_auth import judge
 from inspector.analysis.explanation import Explained, explain
 from inspector.analysis.observations import HELLO, Observed, ProbeSeen
@@ -21,8 +21,9 @@ from inspector.plan import HandshakePlan, Pause, Step
 from inspector.report.build import build_report
 from inspector.report.model import DiagnosisPart, Report
 from inspector.session.gathering import NOTHING_SPECIAL, Facts, Options, evidence_of, gather
-from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, read_only, second_try, without_certificate
+from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, second_try, without_certificate
 from inspector.session.settings import Settings, handshake_plan
+from inspector.session.settling import Runner, State, settle
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
@@ -38,7 +39,7 @@ FIRST_SHARE = 0.4  # of --timeout, for the first try's handshake
 Probing = Generator[Step, Any, Observed]
 
 
-class _Run:
+class _Run(Runner):
     """Counts handshakes and seconds, and makes probes one after another."""
 
     def __init__(self, plan: HandshakePlan, options: Options, first: Transcript) -> None:
@@ -80,8 +81,10 @@ class _Run:
     def seen(probe: Probe, transcript: Transcript) -> ProbeSeen:
         """What came of it."""
         auth = judge(transcript)
+        answer = flights.survey(transcript).answer
         return ProbeSeen(
             name=probe.name, signal=signal_of(transcript, auth), differs=probe.differs, phase=phase_of_end(transcript, auth),
+            status=None if answer is None else f"HTTP {answer.status}" if answer.http is not None else answer.status,
         )
 
     def _look_for_end(self, transcript: Transcript) -> None:
@@ -109,27 +112,10 @@ def _is_loopback(transcript: Transcript) -> bool:
         return True  # a Unix socket
 
 
-def _read_only(run: _Run, observed: Observed) -> Probing:
-    """The first answer, heard better where it was lost."""
-    probe = read_only(run.plan)
-    listened = yield from run.probe(probe, observed)
-    heard = listened.probes[-1]
-    if heard.signal == "accepted":  # nothing was asked, so nothing was accepted
-        heard = msgspec.structs.replace(heard, signal="silence")
-    observed = msgspec.structs.replace(observed, probes=(*observed.probes, heard))
-    if heard.signal.startswith("alert:"):
-        return msgspec.structs.replace(
-            observed, signal=heard.signal, phase=heard.phase,
-            notes=(*observed.notes, "the first try lost the server's alert; a second, read-only one heard it"),
-        )
-    return observed
-
-
 def _probe_certificates(run: _Run, facts: Facts) -> Probing:
     observed = facts.observed
-    if observed.alert_lost and run.may_go_on():
-        observed = yield from _read_only(run, observed)
-    left = {probe.name: probe for probe in certificate_probes(run.plan, facts)}
+    made = {probe.name for probe in observed.probes}
+    left = {probe.name: probe for probe in certificate_probes(run.plan, facts) if probe.name not in made}
     while left and run.may_go_on():
         first = diagnosis.rank(observed).candidates[0]
         name = probing.most_telling(left, observed, first)
@@ -246,6 +232,9 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
             facts = _with_probe(facts, probe, second.note)
         if _is_silent(facts.observed):
             facts = yield from _compare_silence(state, facts)
+        else:
+            offers = protocol == "http" and settings.alpn is None and "h2" not in state.plan.alpn
+            transcript, facts = yield from settle(state, State(transcript, facts), gathered, http=offers)
         observed = yield from _probe(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
     else:

@@ -144,6 +144,18 @@ def without_certificate(plan: HandshakePlan) -> Probe:
     return Probe("no certificate", "no certificate is sent", lambda: plan._replace(name="no certificate", credential=None))
 
 
+def over_http2(plan: HandshakePlan) -> Probe:
+    """The first try with HTTP/2 and nothing else."""
+    return Probe("with HTTP/2", "ALPN offers h2", lambda: plan._replace(name="with HTTP/2", alpn=("h2",)))
+
+
+def over_tls12(plan: HandshakePlan) -> Probe:
+    """The first try over TLS 1.2."""
+    name = "over TLS 1.2, to be asked"
+    return Probe(name, "TLS 1.2 only", lambda: plan._replace(
+        name=name, minimum=TlsVersion.TLS1_2, maximum=TlsVersion.TLS1_2))
+
+
 class Second(NamedTuple):
     """Another way to make the first try, where that got stuck in the hello phase. If it gets further, all else goes that way."""
 
@@ -154,8 +166,7 @@ class Second(NamedTuple):
 def second_try(plan: HandshakePlan, signal: str, *, http: bool) -> Second | None:
     """What may get further than a first try that ended with this signal; None where nothing is known."""
     if signal == HELLO + "alert:120" and http and "h2" not in plan.alpn:
-        probe = Probe("with HTTP/2", "ALPN offers h2", lambda: plan._replace(alpn=("h2",)))
-        return Second(probe, "the server speaks HTTP/2 only: all else was tried with it")
+        return Second(over_http2(plan), "the server speaks HTTP/2 only: all else was tried with it")
     if signal in WITHOUT_A_REASON:
         probe = Probe("without asking for a staple", "the ClientHello does not ask for a stapled OCSP response",
                       lambda: plan._replace(staple=False))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from inspector.analysis.client_auth import judge
+from inspector.app.result import AppResult
 from inspector.trace import events as ev
+from inspector.trace.phase import Phase
 from inspector.wire.events import Side
 from tests.analysis.scenes import ALICE, CA, SERVER, Scene, asked_and_sent, completed, never_asked
 
@@ -51,20 +53,49 @@ def test_a_close_in_the_handshake_after_our_certificate_is_a_rejection(tls13: bo
 
 @BOTH
 @pytest.mark.parametrize("how", ["fin", "reset"])
-def test_a_close_before_any_answer_is_a_rejection(tls13: bool, how: str) -> None:
-    scene = completed(tls13=tls13).data(Side.CLIENT).ended("server", how)
+def test_a_close_before_anything_was_asked_is_a_rejection(tls13: bool, how: str) -> None:
+    judged = judge(completed(tls13=tls13).ended("server", how).transcript)
+    assert (judged.verdict, judged.rejected_by, judged.ground) == ("rejected", "close", "close")
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["fin", "reset"])
+def test_a_close_that_comes_only_in_answer_to_the_first_step_is_no_verdict(tls13: bool, how: str) -> None:
+    """The server had time to refuse before we spoke; the first step may not be of its protocol."""
+    judged = judge(completed(tls13=tls13).data(Side.CLIENT).ended("server", how).transcript)
+    assert (judged.verdict, judged.rejected_by, judged.ground) == ("undecided", None, "step")
+    assert "first step" in judged.rests_on
+
+
+def test_a_close_after_a_client_wrote_without_listening_is_still_taken_for_a_rejection() -> None:
+    """As in a capture: nothing says that the server would not have closed in any case."""
+    scene = completed().data(Side.CLIENT).ended("server", "fin")
+    scene.transcript.plan = None
     assert verdict(scene) == ("rejected", "close")
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["nothing", "a part"])
+@BOTH
+def test_an_answer_that_does_not_come_outweighs_a_ticket(tls13: bool, more: bool) -> None:
+    """A ticket speaks for TLS; what was asked of the application was not answered."""
+    scene = completed(tls13=tls13)
+    scene = scene.ticket() if tls13 else scene
+    scene = scene.phase(Phase.APPLICATION).data(Side.CLIENT)
+    scene = scene.data(Side.SERVER) if more else scene
+    judged = judge(scene.ended("client", "deadline").transcript)
+    assert (judged.verdict, judged.ground) == ("undecided", "no-answer")
+    assert "to the first step within" in judged.rests_on
+
+
+def test_an_answer_that_is_cut_off_is_no_acceptance() -> None:
+    """As HTTP/2's settings, which everybody gets, before the connection is closed."""
+    scene = completed().ticket().phase(Phase.APPLICATION).data(Side.CLIENT).data(Side.SERVER).ended("server", "fin")
+    assert verdict(scene) == ("undecided", None)
 
 
 def test_a_ticket_does_not_outweigh_the_close_that_follows() -> None:
     """Node issues tickets before it looks at the certificate."""
     assert verdict(completed().ticket().ended("server", "fin")) == ("rejected", "close")
-
-
-def test_a_close_in_answer_to_the_first_step_weighs_less_than_one_in_the_handshake() -> None:
-    late = judge(completed().data(Side.CLIENT).ended("server", "fin").transcript)
-    early = judge(asked_and_sent(tls13=False).ended("server", "fin").transcript)
-    assert late.confidence < early.confidence
 
 
 def test_java_closing_normally_after_its_answer_is_no_rejection() -> None:
@@ -74,7 +105,7 @@ def test_java_closing_normally_after_its_answer_is_no_rejection() -> None:
 
 def test_user_canceled_alone_is_no_alert_about_a_certificate() -> None:
     judged = judge(completed().data(Side.CLIENT).alert(90, level=1).alert(0, level=1).ended("server", "fin").transcript)
-    assert (judged.verdict, judged.rejected_by) == ("rejected", "close")
+    assert (judged.verdict, judged.alert) == ("undecided", None)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +113,6 @@ def test_user_canceled_alone_is_no_alert_about_a_certificate() -> None:
     [
         (400, NGINX_MISSING, ()),
         (400, NGINX_INVALID, ()),
-        (400, b"Bad Request", ()),
         (495, b"", ()),
         (496, b"", ()),
         (401, b"client certificate not authorized: CERT_HAS_EXPIRED", ()),
@@ -103,6 +133,40 @@ def test_a_refusal_of_the_application_is_one_of_the_certificate_where_one_was_as
 @pytest.mark.parametrize("status", [200, 204, 301, 404, 405, 500, 502, 503])
 def test_other_statuses_are_no_refusal_of_the_certificate(status: int) -> None:
     assert verdict(completed().http(status)) == ("accepted", None)
+
+
+@pytest.mark.parametrize("status", [301, 404, 405, 500, 502, 503])
+def test_what_is_no_plain_success_says_that_tls_let_us_in_and_no_more(status: int) -> None:
+    judged = judge(completed().http(status).transcript)
+    assert (judged.ground, judged.confidence) == ("status", 0.5)
+    assert "whether the application took the certificate is not said" in judged.rests_on
+    assert judge(completed().http(200).transcript).ground == "yes"
+
+
+def test_a_page_that_asks_for_a_password_is_no_plain_success() -> None:
+    body = b"<form method=post><input name=user><input name=p type='password'></form>"
+    assert judge(completed().http(200, body).transcript).ground == "status"
+
+
+def test_a_400_without_a_word_about_certificates_is_no_verdict_on_one() -> None:
+    """Vault's 'missing client token' and a missing parameter look like it."""
+    judged = judge(completed().http(400, b'{"error":"missing parameter: q"}').transcript)
+    assert (judged.verdict, judged.ground) == ("undecided", "status")
+
+
+def test_a_page_that_misses_what_was_sent_is_told_as_one_that_did_not_get_it() -> None:
+    body = b'{"kind":"Status","message":"forbidden: User \\"system:anonymous\\" cannot get path"}'
+    judged = judge(completed().http(403, body).transcript)
+    assert judged.verdict == "rejected"
+    assert "did not reach the application" in judged.rests_on
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("smtp", "250"), ("imap", "OK"), ("redis", "-NOAUTH")])
+def test_a_step_that_anybody_may_take_is_a_weak_yes(protocol: str, status: str) -> None:
+    scene = completed().phase(Phase.APPLICATION).data(Side.CLIENT).data(Side.SERVER)
+    scene.add(ev.ApplicationResult(scene.at, AppResult(protocol, True, True, status, "hello")))
+    judged = judge(scene.transcript)
+    assert (judged.verdict, judged.ground, judged.confidence) == ("accepted", "anybody", 0.5)
 
 
 def test_a_demand_for_a_password_is_no_refusal_of_the_certificate() -> None:
@@ -145,8 +209,8 @@ def test_a_protocol_that_answers_without_a_verdict_has_accepted_the_channel() ->
     assert verdict(completed().protocol(None, "220 ready")) == ("accepted", None)
 
 
-def test_a_protocol_cut_off_without_a_word_is_a_rejection_by_close() -> None:
-    assert verdict(completed().protocol(None, "no answer", answered=False).ended("server", "fin")) == ("rejected", "close")
+def test_a_protocol_cut_off_without_a_word_is_no_verdict() -> None:
+    assert verdict(completed().protocol(None, "no answer", answered=False).ended("server", "fin")) == ("undecided", None)
 
 
 def test_silence_in_tls_1_3_is_neither_yes_nor_no() -> None:

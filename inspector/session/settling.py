@@ -1,0 +1,221 @@
+"""The verdict settled by a second look, where the first try does not say: a silent retry, HTTP/2, the same without a certificate.
+
+One transcript is enough where the server said yes (a success), sent an alert, or spoke of certificates. All else may be its answer
+to everybody. What is compared, and what follows from it, stands in ``analysis.comparison``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from inspector.analysis import flights
+from inspector.analysis.client_auth import EXPLICIT, ClientAuth, judge
+from inspector.analysis.comparison import Settled, answer_of, compare, faults_that_show
+from inspector.analysis.observations import Observed, ProbeSeen
+from inspector.plan import HandshakePlan, Step, TlsVersion
+from inspector.session.gathering import Facts
+from inspector.session.probes import Probe, over_http2, over_tls12, read_only, without_certificate
+from inspector.trace import events as ev
+from inspector.trace.transcript import Transcript
+
+
+class Runner:
+    """What is needed of a run: its plan, and probes made politely."""
+
+    plan: HandshakePlan
+
+    def may_go_on(self) -> bool:
+        """True where another handshake may be made."""
+        raise NotImplementedError
+
+    def make(self, probe: Probe) -> Generator[Step, Any, Transcript]:
+        """Make one probe."""
+        raise NotImplementedError
+
+    @staticmethod
+    def seen(probe: Probe, transcript: Transcript) -> ProbeSeen:
+        """What came of it."""
+        raise NotImplementedError
+
+
+class State(NamedTuple):
+    """The try that counts: its transcript, and all that it rests on."""
+
+    transcript: Transcript
+    facts: Facts
+
+
+Settling = Generator[Step, Any, State]
+Gathered = Callable[[Transcript], Facts]
+
+
+def _noted(state: State, probe: ProbeSeen | None, *notes: str, **changes: Any) -> State:
+    observed = state.facts.observed
+    probes = observed.probes if probe is None else (*observed.probes, probe)
+    observed = msgspec.structs.replace(observed, probes=probes, notes=(*observed.notes, *notes), **changes)
+    return state._replace(facts=state.facts._replace(observed=observed))
+
+
+def _taken_over(state: State, other: Transcript, gathered: Gathered, probe: ProbeSeen, note: str) -> State:
+    """Another try counts from here on; what was noted so far is kept."""
+    before = state.facts.observed
+    facts = gathered(other)
+    observed = msgspec.structs.replace(facts.observed, probes=before.probes, notes=before.notes)
+    return _noted(State(other, facts._replace(observed=observed)), probe, note)
+
+
+def _decided(state: State, settled: Settled) -> State:
+    """The verdict of a comparison in place of the first try's."""
+    auth = state.facts.auth._replace(
+        verdict=settled.verdict, rests_on=settled.told, confidence=settled.confidence, rejected_by=settled.rejected_by)
+    if settled.verdict != "undecided":
+        auth = auth._replace(ground="compared")
+    state = _noted(state, None, verdict=settled.verdict, told=settled.told, ground=auth.ground)
+    return state._replace(facts=state.facts._replace(auth=auth))
+
+
+def _closed_late(auth: ClientAuth) -> bool:
+    return auth.verdict != "accepted" and auth.ground in {"step", "close"}
+
+
+def _agreed_on(transcript: Transcript) -> str | None:
+    done = transcript.last(ev.HandshakeDone)
+    return done.alpn if done is not None else None
+
+
+def _try_http2(run: Runner, state: State, gathered: Gathered) -> Settling:
+    """A server that agreed to no protocol, and closed, may speak HTTP/2 only (gRPC, proxies for it)."""
+    probe = over_http2(run.plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    if _agreed_on(transcript) != "h2" or _closed_late(judge(transcript)):
+        return _noted(state, seen)
+    run.plan = probe.plan()
+    return _taken_over(state, transcript, gathered, seen, "the server speaks HTTP/2 only: all else was tried with it")
+
+
+def _listen(run: Runner, state: State) -> Settling:
+    """The same once more, without a first step: what refuses in TLS does so by itself.
+
+    An alert that was lost to our writing is heard. A close comes again from servers that refuse without a word, and not from those
+    that only did not understand, or did not like, what was asked.
+    """
+    probe = read_only(run.plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    auth = judge(transcript)
+    if seen.signal == "accepted":  # nothing was asked, so nothing was accepted
+        seen = msgspec.structs.replace(seen, signal="silence")
+    if auth.verdict != "rejected":
+        return _noted(state, seen, alert_lost=False)
+    lost = "the first try lost the server's alert; a second, read-only one heard it"
+    notes = (lost,) if seen.signal.startswith("alert:") else ()
+    state = _noted(state, seen, *notes, verdict="rejected", signal=seen.signal, phase=seen.phase, told=auth.rests_on,
+                   alert_lost=not notes, ground=auth.ground)
+    ours = state.facts.auth
+    return state._replace(facts=state.facts._replace(auth=ours._replace(
+        verdict="rejected", rests_on=f"{auth.rests_on} (when nothing was asked)", confidence=auth.confidence,
+        rejected_by=auth.rejected_by, alert=auth.alert, ground=auth.ground)))
+
+
+def _compare(run: Runner, state: State) -> Settling:
+    """The same without a certificate, and what follows."""
+    probe = without_certificate(run.plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    settled = compare(answer_of(state.transcript, state.facts.auth), answer_of(transcript, judge(transcript)))
+    state = _noted(state, seen)
+    return state if settled is None else _decided(state, settled)
+
+
+def _refused_what_was_agreed(state: State) -> bool:
+    """The server agreed to speak our protocol (ALPN), so it was not our first step that it did not understand."""
+    plan, agreed = state.transcript.plan, _agreed_on(state.transcript)
+    return agreed is not None and agreed in getattr(plan, "alpn", ())
+
+
+def _after_close(run: Runner, state: State, gathered: Gathered, *, http: bool) -> Settling:
+    """The connection was closed where no answer had come."""
+    if state.facts.auth.ground == "step":
+        state = yield from _listen(run, state)
+        if state.facts.auth.verdict == "rejected" and state.facts.observed.signal.startswith("alert:"):
+            return state
+    unknown = http and _agreed_on(state.transcript) is None and state.transcript.first(ev.HandshakeDone) is not None
+    if unknown and state.facts.auth.sent and run.may_go_on():
+        state = yield from _try_http2(run, state, gathered)
+    if state.facts.auth.ground != "step":
+        return state
+    if state.facts.auth.sent and run.may_go_on():
+        state = yield from _compare(run, state)
+    if state.facts.auth.verdict == "undecided" and _refused_what_was_agreed(state):
+        told = (f"{state.facts.auth.rests_on.rstrip('.')}. The server agreed to speak {_agreed_on(state.transcript)}, and closed "
+                "the connection when we did: its application refuses")
+        return _decided(state, Settled("rejected", told, 0.6, "close"))
+    return state
+
+
+def _ask_again_over_tls12(run: Runner, state: State, gathered: Gathered) -> Settling:
+    """A server that did not ask, and does not serve us: up to TLS 1.2 it can still ask when it knows what is wanted."""
+    probe = over_tls12(run.plan)
+    transcript = yield from run.make(probe)
+    seen = run.seen(probe, transcript)
+    if not judge(transcript).requested:
+        return _noted(state, seen, "the server asks for no certificate over TLS 1.2 either")
+    run.plan = probe.plan()
+    note = "the server asks for a certificate over TLS 1.2 only, after it has seen the request: all else was tried over it"
+    return _taken_over(state, transcript, gathered, seen, note)
+
+
+def _allows_tls12(plan: HandshakePlan, observed: Observed) -> bool:
+    low = plan.minimum.value if plan.minimum is not None else 0
+    return observed.tls == "1.3" and low <= TlsVersion.TLS1_2.value
+
+
+def _without_sending(state: State) -> State:
+    """Nothing was sent, so there is nothing that an answer without a verdict could be about."""
+    auth = state.facts.auth
+    if auth.ground not in {"status", "no-answer"} or auth.verdict == "rejected":
+        return state
+    return _decided(state, Settled("undecided", f"{auth.rests_on}. No certificate was sent", 0.6))
+
+
+def _needs_comparison(facts: Facts) -> bool:
+    auth = facts.auth
+    if auth.verdict == "rejected" or not auth.requested:
+        return False
+    asked = auth.ground in {"anybody", "status", "no-answer"} or (auth.ground == "sign" and facts.observed.protocol != "none")
+    return asked or (auth.ground in EXPLICIT and bool(faults_that_show(facts.observed)))
+
+
+def settle(run: Runner, state: State, gathered: Gathered, *, http: bool) -> Settling:
+    """The state in which the verdict is as sure as a client can make it. ``http``: HTTP/2 may be tried."""
+    auth = state.facts.auth
+    if not run.may_go_on() or state.facts.observed.withheld:
+        return state
+    if auth.requested is False:
+        served = auth.ground == "yes" or flights.survey(state.transcript).answer is None
+        if served or not state.facts.observed.has_credential or not _allows_tls12(run.plan, state.facts.observed):
+            return state
+        return (yield from _ask_again_over_tls12(run, state, gathered))
+    if auth.requested and auth.ground in {"step", "close"}:
+        state = yield from _after_close(run, state, gathered, http=http)
+    if not state.facts.auth.sent:
+        return _without_sending(state)
+    compared_already = any(probe.name == "no certificate" for probe in state.facts.observed.probes)
+    if _needs_comparison(state.facts) and not compared_already and run.may_go_on():
+        compared = yield from _compare(run, state)
+        return _only_what_gives(compared)
+    return state
+
+
+def _only_what_gives(state: State) -> State:
+    """A first step that anybody may take is answered alike: that the server took us through TLS stays said, and nothing else."""
+    if state.facts.auth.ground != "anybody" or state.facts.auth.verdict != "undecided":
+        return state
+    told = "the first step is anybody's, and is answered alike without a certificate: TLS let us in, and no more is known"
+    state = _decided(state, Settled("accepted", told, 0.5))
+    auth = state.facts.auth._replace(ground="anybody")
+    return _noted(state._replace(facts=state.facts._replace(auth=auth)), None, ground="anybody")
