@@ -93,6 +93,7 @@ CLOSES = always({"close": 0.8, "reset": 0.18, "alert:46": 0.02})
 PAGES = always({"page:invalid": 0.88, "error": 0.07, "denied": 0.05}) | {
     "signature-algorithm": {"page:invalid": 0.5, "alert:47": 0.25, "alert:43": 0.15, "alert:40": 0.1},
 }
+DROPS = always({"dropped": 0.95, "close": 0.03, "denied": 0.02})
 MASKS = always({"denied": 0.9, "error": 0.1})
 DENIES = always({"page:invalid": 0.45, "denied": 0.4, "error": 0.1, "alert:46": 0.05})
 
@@ -109,9 +110,12 @@ MISSING_SCHANNEL = missing({"close": 0.5, "reset": 0.3, "alert:40": 0.2}, {"aler
 MISSING_40 = missing({"alert:40": 1.0}, {"alert:116": 0.5, "alert:40": 0.5})
 MISSING_CLOSED = missing({"close": 0.8, "reset": 0.2})
 MISSING_PAGE = missing({"page:missing": 0.95, "denied": 0.05})
+MISSING_DROPPED = missing({"dropped": 0.95, "close": 0.05})
 MISSING_MASKED = missing({"denied": 0.9, "error": 0.1})
 MISSING_DENIED = missing({"denied": 0.5, "page:missing": 0.4, "page:invalid": 0.08, "error": 0.02})
 
 # ---- verified, and not allowed -------------------------------------------------------------------
-BY_THE_APPLICATION = {"denied": 0.9, "page:invalid": 0.03, "error": 0.04, "alert:49": 0.01, "alert:46": 0.01, "close": 0.01}
-OR_BY_CLOSING = {"denied": 0.75, "close": 0.2, "error": 0.04, "reset": 0.01}
+BY_THE_APPLICATION = {
+    "denied": 0.87, "page:invalid": 0.03, "error": 0.04, "dropped": 0.03, "alert:49": 0.01, "alert:46": 0.01, "close": 0.01,
+}
+OR_BY_CLOSING = {"denied": 0.7, "close": 0.15, "dropped": 0.1, "error": 0.04, "reset": 0.01}

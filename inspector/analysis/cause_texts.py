@@ -249,18 +249,20 @@ OPERATOR: dict[str, str] = {
     "openssl": "the server's TLS error log: look for '{words}' (Apache: 'AH02276: Certificate Verification: Error (N)' at "
                "LogLevel ssl:info; HAProxy: ssl_c_err and ssl_c_ca_err in error-log-format; stunnel: 'CERT: Pre-verification "
                "error'; PostgreSQL: 'could not accept SSL connection')",
-    "nginx": "nginx's error.log at level info, 'client SSL certificate verify error: (N:...)', and $ssl_client_verify in an "
-             "access log: '{words}'",
+    "nginx": "the server's error log: '{words}' (nginx: error.log at level info, 'client SSL certificate verify error: (N:...)', "
+             "and $ssl_client_verify in an access log)",
     "gate": "the application's or gateway's own log, and the variable that holds the verification result ('{words}'); AWS: "
             "tls_verify_status in the connection log; Azure: sslClientVerify; Kubernetes: 'Unable to authenticate the request'",
-    "node": "log tlsSocket.authorizationError and the 'tlsClientError' event: '{words}' (Node closes without telling the client)",
+    "dropper": "the application's own log, for the moment of this connection: '{words}'",
+    "node": "the server's log of failed handshakes: '{words}' (Node.js has to be told to log tlsSocket.authorizationError and the "
+            "'tlsClientError' event)",
     "closer": "the server's log of failed handshakes at debug level: '{words}'",
     "go": "the server's log, 'http: TLS handshake error from ADDRESS: {words}'",
     "go-classic": "the server's log, 'http: TLS handshake error from ADDRESS: {words}'",
     "jsse": "the server's log (or -Djavax.net.debug=ssl,handshake): '{words}'",
     "jsse-classic": "the server's log (or -Djavax.net.debug=ssl,handshake): '{words}'",
-    "boringssl": "Envoy's access log, %DOWNSTREAM_TRANSPORT_FAILURE_REASON%, and the counters ssl.fail_verify_error, "
-                 "ssl.fail_verify_no_cert",
+    "boringssl": "the server's log of TLS failures: '{words}' (Envoy: %DOWNSTREAM_TRANSPORT_FAILURE_REASON% in the access log, and "
+                 "the counters ssl.fail_verify_error, ssl.fail_verify_no_cert)",
     "rustls": "the server's log: 'invalid peer certificate: ...' or 'peer sent no certificates'",
     "gnutls": "the server's log of gnutls_certificate_verify_peers ('The certificate is NOT trusted. ...')",
     "gnutls-42": "the server's log at TLS debug level ('The certificate is NOT trusted. ...')",

@@ -61,7 +61,7 @@ FAMILIES: tuple[Family, ...] = (
                  r"|mysql|mariadb|imap|pop3|dovecot|smtp|postfix|ftp",
     ),
     Family(
-        "nginx", "nginx, or what is built on it (handshake completes, then HTTP 400)", 0.14,
+        "nginx", "a server that completes the handshake and refuses on a page with status 400 (nginx and its kin)", 0.14,
         answers.PAGES, answers.MISSING_PAGE, _NGINX, stack="openssl", products=r"nginx|openresty|tengine|angie",
     ),
     Family(
@@ -74,11 +74,15 @@ FAMILIES: tuple[Family, ...] = (
         answers.MASKS, answers.MISSING_MASKED, _SORTS, products=r"nginx|openresty|haproxy|envoy|aws|amazon|cloudflare",
     ),
     Family(
-        "node", "Node.js with rejectUnauthorized (closes without an alert)", 0.05,
+        "dropper", "an application that looks at the certificate itself, and drops the connection of whom it does not take", 0.02,
+        answers.DROPS, answers.MISSING_DROPPED, _SORTS, {"dropped": 0.97, "denied": 0.03},
+    ),
+    Family(
+        "node", "a server that closes without an alert, unless nothing was sent (as Node.js with rejectUnauthorized)", 0.05,
         answers.CLOSES, answers.MISSING, _NODE, stack="openssl", products=r"node|express",
     ),
     Family(
-        "closer", "a server that closes without saying why (JSSE behind a plain socket, MongoDB, .NET on Linux...)", 0.06,
+        "closer", "a server that closes without saying why (as JSSE behind a plain socket, MongoDB, .NET on Linux)", 0.06,
         answers.CLOSES, answers.MISSING_CLOSED, _CLOSER, answers.OR_BY_CLOSING, products=r"mongodb|kestrel",
     ),
     Family(

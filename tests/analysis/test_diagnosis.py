@@ -45,6 +45,14 @@ def test_same_alert_means_different_things_by_who_sends_it() -> None:
     assert first(seen(healthy["signal"], "expired", stack="go")) == "expired"
 
 
+def test_application_that_drops_the_connection_is_asked_about_before_tls_is() -> None:
+    """TLS refuses before the first step; who drops the connection in answer to it has let us in before."""
+    dropped, closed = seen("dropped"), seen("close")
+    assert first(dropped) == "not-authorised"
+    assert first(closed) != "not-authorised"
+    assert first(seen("dropped", "expired")) == "expired"
+
+
 @pytest.mark.parametrize("fault", ["wrong-eku", "weak-key"])
 def test_fault_that_the_family_often_tolerates_still_comes_first_when_it_is_all_there_is(fault: str) -> None:
     assert first(seen("alert:49", fault, stack="gnutls")) == fault

@@ -43,6 +43,16 @@ def test_operator_is_asked_in_the_words_of_the_servers_family() -> None:
     assert "CertificateExpiredException" in java
 
 
+@pytest.mark.parametrize(("signal", "stack"), [("close", "openssl"), ("alert:43", "boringssl"), ("page:invalid", "openssl")])
+def test_server_that_is_known_by_its_habit_alone_is_not_called_by_a_products_name(signal: str, stack: str) -> None:
+    """A habit is shared by many: a product's own log line is an example beside the words that any log would have."""
+    explained = explain(seen(signal, "wrong-eku", stack=stack))
+    asked = explained.causes[0].ask_operator
+    assert asked.startswith("the server's")
+    assert "26: unsuitable certificate purpose" in asked.split("(")[0]
+    assert not (explained.family or "").startswith(("Node", "nginx", "Envoy"))
+
+
 def test_tie_is_admitted_with_what_would_decide() -> None:
     notes = explain(seen("page:invalid")).notes
     assert any("cannot be told apart" in note and "log" in note for note in notes)
