@@ -50,7 +50,9 @@ MODERN = OPENSSL | alerts(
     critical_extension=(42, 46, 43), lookalike_ca=(48, 51, 42), server_clock=(45, 42), not_authorised=(49, 46, 42),
     server_crl=(48, 45, 46), signature_algorithm=(47, 40, 43),
 )
-RUSTLS = MODERN | alerts(not_yet_valid=(45,), wrong_eku=(43,), critical_extension=(42,), not_authorised=(49,))
+RUSTLS = MODERN | alerts(
+    not_yet_valid=(45,), wrong_eku=(43,), critical_extension=(42,), not_authorised=(49,), ca_as_leaf=(46,), server_crl=(48, 46),
+)
 GO = MODERN | alerts(
     wrong_eku=(42, 43), wrong_key_usage=(42, 43), issuer_not_ca=(42, 48), path_length=(42, 48), name_constraint=(42, 48),
     critical_extension=(42, 48), weak_signature=(48, 42), weak_key=(42, 48), signature_algorithm=(42, 47, 43),
@@ -118,4 +120,6 @@ MISSING_DENIED = missing({"denied": 0.5, "page:missing": 0.4, "page:invalid": 0.
 BY_THE_APPLICATION = {
     "denied": 0.87, "page:invalid": 0.03, "error": 0.04, "dropped": 0.03, "alert:49": 0.01, "alert:46": 0.01, "close": 0.01,
 }
+# Go's servers have a hook for it in the handshake (VerifyPeerCertificate), whose refusal is sent as bad_certificate
+OR_BY_42 = {"denied": 0.72, "alert:42": 0.2, "page:invalid": 0.03, "error": 0.04, "dropped": 0.01}
 OR_BY_CLOSING = {"denied": 0.7, "close": 0.15, "dropped": 0.1, "error": 0.04, "reset": 0.01}

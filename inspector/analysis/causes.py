@@ -23,6 +23,8 @@ from inspector.analysis.observations import Observed
 State = Literal["shown", "likely", "possible", "unseen", "refuted"]
 
 CLOCK_TOLERANCE = 120.0  # seconds
+# by how much clocks are wrong: a time zone, or a date that was never set by more than this is rare
+SMALL_ERROR, LARGE_ERROR = 86400.0, 30 * 86400.0
 
 
 class CauseRow(NamedTuple):
@@ -90,6 +92,8 @@ def _missing_intermediate(o: Observed) -> State:
 def _signature_algorithm(o: Observed) -> State:
     if o.scheme_fits is False:
         return "shown"
+    if o.unlisted:
+        return "likely"
     return "possible" if o.unusual else "unseen"
 
 
@@ -105,10 +109,10 @@ def _depth(o: Observed) -> State:
 
 def _server_trust(o: Observed) -> State:
     if o.relation in {"partial", "cousin"}:
-        return "shown"
+        return "possible"  # from the list alone: the root may be trusted, and not be named
     if not o.sent or "self-signed" in o.findings or o.relation == "stranger" or o.key_check == "lookalike":
         return "refuted"
-    return "possible" if o.relation == "unknown" or not o.listed else "unseen"
+    return "unseen"
 
 
 def _server_crl(o: Observed) -> State:
@@ -117,6 +121,8 @@ def _server_crl(o: Observed) -> State:
 
 
 def _server_clock(o: Observed) -> State:
+    if o.clock_skew is None and o.edge is not None and o.sent:
+        return "likely" if o.edge < SMALL_ERROR else "possible" if o.edge < LARGE_ERROR else "unseen"
     if o.clock_skew is None:
         return "unseen" if o.sent else "refuted"
     return "shown" if abs(o.clock_skew) > CLOCK_TOLERANCE and o.sent else "refuted"
@@ -139,7 +145,7 @@ CAUSES: tuple[CauseRow, ...] = (
              lambda o: "shown" if "revoked" in o.findings or "revoked" in (o.opinion or ()) else "unseen" if o.sent else "refuted"),
     CauseRow("weak-signature", {"shown": 0.8, "refuted": 1e-5}, _finding("weak-signature")),
     CauseRow("weak-key", {"shown": 0.6, "refuted": 1e-5}, _finding("weak-key")),
-    CauseRow("signature-algorithm", {"shown": 3.0, "possible": 0.02, "unseen": 1e-4}, _signature_algorithm),
+    CauseRow("signature-algorithm", {"shown": 3.0, "likely": 0.15, "possible": 0.02, "unseen": 1e-4}, _signature_algorithm),
     CauseRow("ca-as-leaf", {"shown": 0.1, "refuted": 1e-6}, _finding("ca-as-leaf")),
     CauseRow("issuer-not-ca", {"shown": 1.2, "refuted": 1e-6}, _finding("issuer-not-ca")),
     CauseRow("path-length", {"shown": 1.2, "refuted": 1e-6}, _finding("path-length")),
@@ -148,9 +154,9 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("not-authorised", {"unseen": 0.04, "refuted": 1e-6}, _authorised),
     CauseRow("server-depth", {"possible": 0.05, "unseen": 0.012, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
-    CauseRow("server-trust", {"shown": 0.6, "possible": 0.016, "unseen": 0.004, "refuted": 1e-5}, _server_trust),
+    CauseRow("server-trust", {"possible": 0.055, "unseen": 0.008, "refuted": 1e-5}, _server_trust),
     CauseRow("server-name", {"shown": 5.0, "refuted": 1e-6}, lambda o: "shown" if o.signal == "misdirected" else "refuted"),
-    CauseRow("server-clock", {"shown": 0.4, "unseen": 0.004, "refuted": 1e-6}, _server_clock),
+    CauseRow("server-clock", {"shown": 0.4, "likely": 0.02, "possible": 0.01, "unseen": 0.005, "refuted": 1e-6}, _server_clock),
 )
 
 # Faults of the way that is walked to a root: what a verification by --client-ca can find or clear of.

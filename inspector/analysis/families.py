@@ -87,9 +87,9 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "go-classic", "Go before 1.20 or so (alert 42 for everything), as in Caddy 2.6", 0.06,
-        answers.EVERY_42, answers.MISSING_42, _GO, stack="go", products=_GO_PRODUCTS,
+        answers.EVERY_42, answers.MISSING_42, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,
     ),
-    Family("go", "current Go (crypto/tls)", 0.08, answers.GO, answers.MISSING_GO, _GO, stack="go", products=_GO_PRODUCTS),
+    Family("go", "current Go (crypto/tls)", 0.08, answers.GO, answers.MISSING_GO, _GO, answers.OR_BY_42, "go", _GO_PRODUCTS),
     Family(
         "jsse-classic", "Java up to about 17 (46 for any trust failure, 42 for none sent)", 0.04,
         answers.EVERY_46, answers.MISSING_42, _JAVA, stack="jsse", products=_JAVA_PRODUCTS,
@@ -127,6 +127,11 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "schannel", "Windows (Schannel, .NET)", 0.02,
         answers.SCHANNEL, answers.MISSING_SCHANNEL, _SORTS, stack="schannel", products=r"microsoft-httpapi|iis",
+    ),
+    Family(
+        "own-check", "a server whose own code judges certificates in the handshake, and says bad_certificate to all", 0.02,
+        answers.EVERY_42, answers.MISSING_GO, _SORTS | _ANCHORS | {"server-clock": 0.3, "server-crl": 0.2, "revoked": 0.5},
+        {"alert:42": 0.7, "denied": 0.3},
     ),
     Family("every-40", "a server that answers handshake_failure to everything", 0.02, answers.EVERY_40, answers.MISSING_40, _SORTS),
 )

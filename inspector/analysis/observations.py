@@ -73,6 +73,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     findings: tuple[str, ...] = ()  # ids of what the credential shows
     scheme_fits: bool | None = None  # the key fits a signature scheme that was asked for
     unusual: tuple[str, ...] = ()  # what about key and signatures not every server takes, in words
+    unlisted: bool = False  # ... and the server's request names what it takes, and this is not among it
+    edge: float | None = None  # seconds from now to the nearest notBefore or notAfter of what was sent
     issuers: int = 0  # certificates above the leaf, without a self-signed root
     relation: Relation = "unknown"
     relation_detail: str = ""

@@ -53,6 +53,58 @@ def test_application_that_drops_the_connection_is_asked_about_before_tls_is() ->
     assert first(seen("dropped", "expired")) == "expired"
 
 
+YEAR = 365 * 86400.0
+
+
+def test_clock_is_blamed_by_how_wrong_it_would_have_to_be() -> None:
+    near, week, years = (confidence(seen("alert:45", edge=edge), "server-clock") for edge in (3600.0, 7 * 86400.0, 3 * YEAR))
+    assert near > week > years
+
+
+@pytest.mark.parametrize("alike", [{}, {"throw_away": "alert:42"}, {"throw_away": "alert:42", "lookalike": "alert:42"}])
+def test_go_that_says_42_to_a_valid_certificate_judges_the_identity_and_not_the_dates(alike: dict[str, str]) -> None:
+    """Its hook in the handshake answers 42 to all, throw-aways included: that says nothing about dates."""
+    observed = probed(seen("alert:42", stack="go", edge=2 * YEAR), **alike)
+    assert first(observed) == "not-authorised"
+    assert confidence(observed, "server-clock") < 0.3
+
+
+def test_server_that_says_42_to_throw_aways_of_a_ca_it_lists_has_a_check_of_its_own() -> None:
+    """Libraries say 48 or 51 to a look-alike: 42 to everything, dates being right, is somebody's own code."""
+    observed = probed(seen("alert:42", stack="", edge=6 * 3600.0), throw_away="alert:42", lookalike="alert:42")
+    assert first(observed) == "not-authorised"
+
+
+def test_expiry_alert_for_a_certificate_that_is_valid_is_not_all_put_on_revocation_lists() -> None:
+    """Nobody saw a CRL: the server's clock is the other one that can be out of date."""
+    observed = seen("alert:45", edge=10 * 86400.0)
+    assert first(observed) == "server-crl"
+    assert confidence(observed, "server-crl") < 0.75
+    assert confidence(observed, "server-clock") > 0.2
+
+
+@pytest.mark.parametrize("relation", ["partial", "cousin"])
+@pytest.mark.parametrize("fault", VISIBLE)
+@pytest.mark.parametrize("signal", UNIFORM.values(), ids=UNIFORM)
+def test_list_of_cas_alone_never_puts_the_servers_trust_above_a_fault_that_shows(relation: str, fault: str, signal: str) -> None:
+    """A list names what its operator wrote down, not all that is trusted."""
+    assert first(seen(signal, fault, relation=relation)) == fault
+
+
+@pytest.mark.parametrize(("findings", "signal", "cause"), [
+    (("ca-as-leaf",), "alert:46", "ca-as-leaf"), ((), "alert:48", "server-crl"),
+])
+def test_rustls_alerts_mean_what_its_source_says(findings: tuple[str, ...], signal: str, cause: str) -> None:
+    by_rustls, by_openssl = (confidence(seen(signal, *findings, stack=stack), cause) for stack in ("rustls", "openssl"))
+    assert by_rustls > by_openssl
+
+
+@pytest.mark.parametrize("signal", ["page:invalid", "close", "alert:40"])
+def test_signature_that_is_not_among_those_asked_for_comes_before_what_is_hidden(signal: str) -> None:
+    assert first(seen(signal, unlisted=True, unusual=("not listed",))) == "signature-algorithm"
+    assert first(seen(signal, "weak-signature", unlisted=True, unusual=("not listed",))) == "weak-signature"
+
+
 @pytest.mark.parametrize("fault", ["wrong-eku", "weak-key"])
 def test_fault_that_the_family_often_tolerates_still_comes_first_when_it_is_all_there_is(fault: str) -> None:
     assert first(seen("alert:49", fault, stack="gnutls")) == fault
