@@ -9,13 +9,12 @@ import msgspec
 
 from inspector.analysis import diagnosis
 from inspector.analysis.cause_texts import CAUSE_TEXTS, CauseText, ask_operator
-from inspector.analysis.causes import CLOCK_TOLERANCE, SERVER_FAULTS
+from inspector.analysis.causes import CLOCK_TOLERANCE
 from inspector.analysis.comparison import faults_that_show
 from inspector.analysis.diagnosis import Candidate, Ranking
-from inspector.analysis.families import Family
+from inspector.analysis.evidence import FAMILY_NAMED, PHASES, evidence_for, outcome_words, signal_words, status_words
 from inspector.analysis.findings import Cause, Evidence, ProbeOutcome
-from inspector.analysis.observations import HELLO, Observed, ProbeSeen
-from inspector.wire.registry import AlertDescription
+from inspector.analysis.observations import HELLO, Observed
 
 Side = Literal["server_rejected_client", "client_rejected_server", "network", "nobody"]
 
@@ -23,35 +22,7 @@ SHOWN_LEAST = 0.02  # causes below this confidence are left out, beyond the firs
 SHOWN_FIRST = 3
 SHOWN_MOST = 6
 SAME = 1.6  # confidences within this factor are called a tie
-FAMILY_NAMED = 0.5
-READ_ONLY = "again, without writing"  # names of probes
 OVER_TLS12 = "over TLS 1.2, to be asked"
-
-PHASES = {
-    "client_flight": "in the handshake, in answer to our certificate",
-    "awaiting_verdict": "after the handshake was complete on our side",
-    "application": "in answer to the first step of the application",
-    "hello": "in answer to our ClientHello",
-    "server_flight": "in the handshake, before our certificate",
-    "resolve": "while the name was looked up",
-    "connect": "while connecting",
-    "prelude": "before TLS began",
-}
-SIGNALS = {
-    "close": "closed the connection without an alert",
-    "reset": "reset the connection without an alert",
-    "dropped": "closed the connection without an alert",
-    "silence": "did not answer",
-    "page:missing": "answered that a client certificate is required",
-    "page:invalid": "answered that the client certificate is not valid",
-    "page:late": "answered that it could not ask for a certificate any more",
-    "denied": "answered that this client is not allowed",
-    "misdirected": "answered that this name is not served over this channel",
-    "error": "answered with an error",
-    "accepted": "accepted",
-    "plain": "spoke something that is not TLS",
-    "network": "could not be reached",
-}
 
 
 class Explained(NamedTuple):
@@ -65,125 +36,6 @@ class Explained(NamedTuple):
     family: str | None
     family_confidence: float | None
     notes: tuple[str, ...]
-
-
-def signal_words(signal: str, status: str | None = None) -> str:
-    """A signal as the end of a sentence about the server: "sent alert 45 certificate_expired"."""
-    bare = signal.removeprefix(HELLO)
-    if bare.startswith("alert:"):
-        number = int(bare.removeprefix("alert:"))
-        return f"sent alert {number} {AlertDescription(number).label}"
-    words = SIGNALS.get(bare, bare)
-    return f"{words} ({status})" if status and (bare.startswith("page:") or bare in {"denied", "error", "misdirected"}) else words
-
-
-def outcome_words(probe: ProbeSeen) -> str:
-    """A probe's outcome, as the report lists it: "accepted", "alert 48 unknown_ca", "closed..."."""
-    if probe.name == READ_ONLY and probe.signal == "silence":
-        return "no alert came"
-    status = probe.status or ""
-    if probe.signal in {"accepted", "error"} and status.startswith("HTTP ") and not status.startswith("HTTP 2"):
-        return f"answered {status}"
-    return signal_words(probe.signal).removeprefix("sent ")
-
-
-def _status(observed: Observed) -> str | None:
-    if observed.status is None:
-        return None
-    return f"HTTP {observed.status}" if observed.protocol == "http" else observed.status
-
-
-# ---- evidence ------------------------------------------------------------------------------------
-def _answer(cause: str, observed: Observed, family: Family, sure: float) -> Evidence:
-    words = f"the server {signal_words(observed.signal, _status(observed))}"
-    phase = PHASES.get(observed.phase or "")
-    words += f", {phase}" if phase else ""
-    likely = diagnosis.predict(cause, family, observed.signal, observed.tls)
-    best = max(diagnosis.predict(other, family, observed.signal, observed.tls) for other in diagnosis.cause_odds(observed))
-    if sure >= FAMILY_NAMED:
-        fits = "fits" if likely > 0.3 * best else "is not what to expect of it for this cause"
-        words += f"; the server looks like {family.words}, and this {fits}"
-    return Evidence(text=words, message=observed.certificate_message)
-
-
-def _trust(cause: str, observed: Observed) -> list[Evidence]:
-    if cause not in {"unknown-ca", "lookalike-ca", "missing-intermediate", "server-trust", "server-crl", "revoked", "chain-order"}:
-        return []
-    found = []
-    if observed.relation_detail:
-        found.append(Evidence(text=observed.relation_detail, message=observed.request_message))
-    if observed.names_differ and cause == "unknown-ca":
-        found.append(Evidence(text=observed.names_differ + "; Go, GnuTLS and NSS compare bytes, OpenSSL does not"))
-    if observed.key_detail:
-        found.append(Evidence(text=observed.key_detail, message=observed.certificate_message))
-    return found
-
-
-def _sent(cause: str, observed: Observed) -> list[Evidence]:
-    if cause not in {"no-certificate", "signature-algorithm"} or observed.sent is None:
-        return []
-    if observed.sent == 0:
-        why = ": none was configured" if not observed.has_credential else ""
-        if observed.scheme_fits is False:
-            why = ": the key fits none of the signature schemes that the server asked for, so TLS could not use it"
-        return [Evidence(text=f"our Certificate message was empty{why}", message=observed.certificate_message)]
-    return [Evidence(text=f"{observed.sent} certificate(s) were really sent", message=observed.certificate_message)]
-
-
-def _special(cause: str, observed: Observed) -> list[Evidence]:
-    found = [Evidence(text=text) for text in (observed.unusual if cause == "signature-algorithm" else ())]
-    if cause == "server-depth" and observed.issuers:
-        found.append(Evidence(text=f"the chain has {observed.issuers} certificate(s) between the root and yours"))
-    if cause in {"server-clock", "expired", "not-yet-valid"} and observed.clock_skew is not None:
-        skew = observed.clock_skew
-        away = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-        words = "agree" if abs(skew) <= CLOCK_TOLERANCE else f"differ: the server's is {away}"
-        found.append(Evidence(text=f"the server's clock (Date of its answer) and ours {words}"))
-    if cause in observed.said:
-        found.append(Evidence(text=f"the server's own words: '{observed.said_words}'"))
-    if observed.opinion is not None and (cause in observed.opinion or cause in SERVER_FAULTS):
-        found += [Evidence(text=detail) for detail in observed.opinion_detail]
-    return found
-
-
-def _probe_evidence(cause: str, observed: Observed) -> list[Evidence]:
-    found = []
-    for probe in observed.probes:
-        expected = diagnosis.PROBES.get(probe.name)
-        if expected is None or probe.signal.startswith(HELLO):
-            continue
-        same = probe.signal == observed.signal
-        if cause in expected.accepted_if and probe.signal == "accepted":
-            text = f"{probe.name}: accepted, so this is what was wrong"
-        elif same:
-            text = f"{probe.name}: the same answer as to yours ({outcome_words(probe)})" + (
-                ", so the answer does not tell this cause from others" if expected.as_cause and expected.as_cause != cause else "")
-        else:
-            text = f"{probe.name}: another answer than to yours ({outcome_words(probe)})" + (
-                f", so yours is not refused as {_as_words(expected.as_cause)}" if expected.as_cause and expected.as_cause != cause
-                else "")
-        found.append(Evidence(text=text, probe=probe.name))
-    return found
-
-
-def _as_words(cause: str | None) -> str:
-    return {
-        "no-certificate": "one that was not sent", "self-signed": "an untrusted one", "lookalike-ca": "one of a look-alike CA",
-        "missing-intermediate": "one with a gap in its chain",
-    }.get(cause or "", "that")
-
-
-def _evidence(
-    cause: str, observed: Observed, family: Family, sure: float, findings: Mapping[str, tuple[Evidence, ...]]
-) -> tuple[Evidence, ...]:
-    found = [_answer(cause, observed, family, sure), *findings.get(cause, ()), *_sent(cause, observed), *_trust(cause, observed),
-             *_special(cause, observed), *_probe_evidence(cause, observed)]
-    if len(found) == 1 and cause not in CAUSES_THAT_SHOW:
-        found.append(Evidence(text="nothing on our side speaks against it, and nothing shows it"))
-    return tuple(found)
-
-
-CAUSES_THAT_SHOW = frozenset({"no-certificate", "self-signed", "expired", "not-yet-valid", "intermediate-expired"})
 
 
 # ---- the whole -----------------------------------------------------------------------------------
@@ -242,11 +94,11 @@ def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) 
     sure *= diagnosis.familiarity(observed)
     listed = shown(ranking.candidates)
     name = family.name if sure >= FAMILY_NAMED else ""
-    causes = tuple(_cause(c, _evidence(c.id, observed, family, sure, findings), name, observed) for c in listed)
+    causes = tuple(_cause(c, evidence_for(c.id, observed, family, sure, findings), name, observed) for c in listed)
     first = causes[0]
     phase = PHASES.get(observed.phase or "", "")
     headline = (
-        f"The server rejected you: it {signal_words(observed.signal, _status(observed))}{', ' + phase if phase else ''}. "
+        f"The server rejected you: it {signal_words(observed.signal, status_words(observed))}{', ' + phase if phase else ''}. "
         f"Most likely: {first.summary} ({first.confidence:.0%})"
     )
     notes = [*_tie(listed, BY_LOG), *_opinion_note(observed), *_clock_note(observed)]
@@ -327,7 +179,7 @@ def _accepted(observed: Observed) -> Explained:
         headline = f"Nothing is wrong: the server accepted {sent}"
     if faults:
         headline += f", although {'; '.join(CAUSE_TEXTS[fault].summary for fault in faults)}"
-    notes = [f"the server answered {_status(observed)}"] if observed.status else []
+    notes = [f"the server answered {status_words(observed)}"] if observed.status else []
     notes += _clock_note(observed)
     if observed.opinion:
         notes.append("with the CA file (and CRLs) given, OpenSSL would refuse this chain, and the server took it: "
@@ -343,7 +195,7 @@ NO_PLAIN_YES = frozenset({"anybody", "status", "compared"})
 
 def _never_asked(observed: Observed) -> Explained:
     headline = "The server never asked for a client certificate in this handshake"
-    headline += f", and answered {_status(observed)}" if observed.status else ""
+    headline += f", and answered {status_words(observed)}" if observed.status else ""
     notes = ["some servers ask only for some paths or names: give the one that is refused (--path, --server-name)"]
     if observed.tls == "1.3":
         notes.append(ONLY_LATER)
@@ -380,7 +232,7 @@ def _visible(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) -
     ranking = diagnosis.rank(msgspec.structs.replace(observed, signal="denied"))
     family = ranking.families[0][0]
     candidates = (c for c in ranking.candidates if c.id in seen)
-    return tuple(_cause(c, _evidence(c.id, observed, family, 0.0, findings), "", observed) for c in candidates)
+    return tuple(_cause(c, evidence_for(c.id, observed, family, 0.0, findings), "", observed) for c in candidates)
 
 
 def explain(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]] | None = None) -> Explained:

@@ -26,6 +26,7 @@ BY_STATUS = {401: "denied", 403: "denied", 421: "misdirected", 495: "page:invali
 _MISSING_WORDS = ("requires a valid client certificate", "certificate required", "no certificate", "client certificate is required")
 # keys whose signatures not every server takes, beside what the match with the request finds
 _UNUSUAL_KEYS = {"Ed25519", "Ed448", "DSA", "RSA-PSS"}
+FIRST_BYTES = 32  # shown of a protocol that is not known
 _USUAL_CURVES = {"P-256", "P-384", "secp256r1", "prime256v1", "secp384r1"}
 
 
@@ -194,6 +195,13 @@ def problems_of_server(transcript: Transcript) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("the chain does not verify",)
 
 
+def _alien(spoken: wire.NotTls | None) -> str:
+    """The protocol that spoke where TLS was expected, or its first bytes, where they are of none that is known."""
+    if spoken is None:
+        return ""
+    return spoken.looks_like or f"unknown; its first bytes are {spoken.data[:FIRST_BYTES].decode('latin-1')!a}"
+
+
 def _alert_lost(transcript: Transcript, auth: ClientAuth) -> bool:
     """True where the connection ended without an alert after we wrote: the alert may have been dropped with it."""
     if auth.alert is not None or auth.rejected_by not in {"close", None} or not auth.requested:
@@ -229,7 +237,7 @@ def observe(
         status=seen.answer.status if seen.answer is not None else None,
         page=auth.signature.id if auth.signature is not None else None, product=_product(auth, seen.answer, protocol),
         clock_skew=clock_skew(transcript, seen.answer) if reply is not None else None,
-        server_problems=problems_of_server(transcript), looks_like=not_tls.looks_like if not_tls is not None else "",
+        server_problems=problems_of_server(transcript), looks_like=_alien(not_tls),
         network_error=_network_words(transcript), hello_size=_hello_size(transcript),
         alert_lost=_alert_lost(transcript, auth), ours=_our_alert(transcript, seen) is not None,
         ground=auth.ground, told=auth.rests_on, names_differ=standing.names_differ, end_looks_like=standing.end_looks_like,

@@ -10,7 +10,7 @@ import msgspec
 from inspector.analysis import flights
 from inspector.analysis.authority import Standing, standing
 from inspector.analysis.client_auth import ClientAuth, judge
-from inspector.analysis.explanation import outcome_words
+from inspector.analysis.evidence import outcome_words
 from inspector.analysis.findings import Evidence, Finding
 from inspector.analysis.observations import Observed, ProbeSeen
 from inspector.analysis.observe import observe
@@ -102,10 +102,23 @@ def gather(
     )
     opinion, details = _opinion(chain, options, now)
     observed = msgspec.structs.replace(
-        observed, opinion=opinion, opinion_detail=details, unusual=(*observed.unusual, *unlisted),
+        observed, opinion=opinion, opinion_detail=details, unusual=(*observed.unusual, *unlisted), unlisted=bool(unlisted),
+        edge=_nearest_edge(chain, now),
         lowered_security=credential is not None and bool(_lowered(credential)),
     )
     return Facts(observed, stand, auth, findings, rules)
+
+
+def _nearest_edge(chain: tuple[bytes, ...], now: float | None) -> float | None:
+    """Seconds by which a clock must be wrong for these certificates to look out of date; None where one of them is."""
+    from inspector.der.certificate import parse
+
+    if not chain or not now:
+        return None
+    dates = [parse(der) for der in chain]
+    edges = [edge for cert in dates if cert.not_before is not None and cert.not_after is not None
+             for edge in (now - cert.not_before, cert.not_after - now)]
+    return min(edges) if edges and min(edges) >= 0 else None
 
 
 def _as_credential(chain: tuple[bytes, ...]) -> Credential | None:

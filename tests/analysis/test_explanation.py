@@ -5,10 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from inspector.analysis.explanation import explain, signal_words
+from inspector.analysis.evidence import signal_words
+from inspector.analysis.explanation import explain
 from inspector.analysis.findings import Evidence
 from inspector.analysis.observations import Observed, ProbeSeen
+from inspector.session.gathering import gather
+from inspector.wire.events import NotTls, Side
 from tests.analysis.observations_by_hand import probed, seen, unsent
+from tests.analysis.scenes import Scene
 
 
 def texts(observed: Observed, cause: str) -> str:
@@ -51,6 +55,26 @@ def test_server_that_is_known_by_its_habit_alone_is_not_called_by_a_products_nam
     assert asked.startswith("the server's")
     assert "26: unsuitable certificate purpose" in asked.split("(")[0]
     assert not (explained.family or "").startswith(("Node", "nginx", "Envoy"))
+
+
+def test_what_speaks_against_a_cause_is_marked_and_comes_last() -> None:
+    clock = next(c for c in explain(seen("alert:45", edge=400 * 86400.0)).causes if c.id == "server-clock")
+    assert clock.evidence[-1].text == "against it: the server's clock would have to be wrong by 400 days or more"
+    explained = explain(seen("alert:48", relation_detail="ends in 'Root A', which the server lists"))
+    for cause in explained.causes:
+        marks = [e.text.startswith("against it: ") for e in cause.evidence]
+        assert marks == sorted(marks)
+
+
+def test_protocol_that_is_not_known_is_shown_by_its_first_bytes() -> None:
+    """NATS greets in the clear, and its greeting is nobody else's."""
+    scene = Scene().connected()
+    scene.add(NotTls(Side.SERVER, scene.at, b'INFO {"server_id":"NB", "version":"2.9.10\x1b[2J"}\r\n', "not a record"))
+    observed = gather(scene.ended("client", "error").transcript, None, protocol="http").observed
+    headline = explain(observed)
+    words = " ".join(e.text for cause in headline.causes for e in cause.evidence)
+    assert r"""first bytes are 'INFO {"server_id":"NB"""  in words
+    assert "\x1b" not in words
 
 
 def test_tie_is_admitted_with_what_would_decide() -> None:
