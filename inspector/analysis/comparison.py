@@ -25,6 +25,8 @@ RANK: dict[Kind, int] = {"served": 3, "answered": 2, "elsewhere": 1, "denied": 1
 DENIALS = frozenset({400, 401, 403, 407, 495, 496, 511})
 # findings with lower odds are what servers take as a matter of course
 OUGHT_TO_REFUSE = 0.5
+# critical findings that are no causes of the model, in words
+NO_CAUSES = {"bad-signature": "a signature in its chain does not verify"}
 BY_COMPARISON = 0.85  # how sure
 WHOLE_ANSWERS: frozenset[Ground] = frozenset({"yes", "anybody", "words", "status"})
 
@@ -107,7 +109,8 @@ def faults_that_show(observed: Observed) -> tuple[str, ...]:
     """The faults of the credential that are plain to see, and that a server ought to refuse."""
     if not observed.sent:
         return ()
-    return tuple(
+    shown = tuple(
         row.id for row in CAUSES
         if row.id not in SERVER_FAULTS and row.odds.get("shown", 0.0) >= OUGHT_TO_REFUSE and row.see(observed) == "shown"
     )
+    return (*shown, *(fault for fault in NO_CAUSES if fault in observed.findings))

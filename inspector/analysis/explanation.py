@@ -10,7 +10,7 @@ import msgspec
 from inspector.analysis import diagnosis
 from inspector.analysis.cause_texts import CAUSE_TEXTS, CauseText, ask_operator
 from inspector.analysis.causes import CLOCK_TOLERANCE
-from inspector.analysis.comparison import faults_that_show
+from inspector.analysis.comparison import NO_CAUSES, faults_that_show
 from inspector.analysis.diagnosis import Candidate, Ranking
 from inspector.analysis.evidence import FAMILY_NAMED, PHASES, evidence_for, outcome_words, signal_words, status_words
 from inspector.analysis.findings import Cause, Evidence, ProbeOutcome
@@ -178,7 +178,7 @@ def _accepted(observed: Observed) -> Explained:
     else:
         headline = f"Nothing is wrong: the server accepted {sent}"
     if faults:
-        headline += f", although {'; '.join(CAUSE_TEXTS[fault].summary for fault in faults)}"
+        headline += f", although {'; '.join(NO_CAUSES.get(fault) or CAUSE_TEXTS[fault].summary for fault in faults)}"
     notes = [f"the server answered {status_words(observed)}"] if observed.status else []
     notes += _clock_note(observed)
     if observed.opinion:

@@ -23,7 +23,7 @@ from inspector.report.model import DiagnosisPart, Report
 from inspector.session.gathering import NOTHING_SPECIAL, Facts, Options, evidence_of, gather
 from inspector.session.probes import Probe, Second, certificate_probes, hello_probes, second_try, without_certificate
 from inspector.session.settings import Settings, handshake_plan
-from inspector.session.settling import Runner, State, settle
+from inspector.session.settling import Runner, State, Ways, settle
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
@@ -211,7 +211,7 @@ def _leaving_time(plan: HandshakePlan, options: Options) -> HandshakePlan:
 
 def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Step, Any, Report]:
     """The whole diagnosis of one target. Returns its report, which carries the observations."""
-    from inspector.app import steps
+    from inspector.app import privileged, steps
 
     plan = _leaving_time(handshake_plan(settings), options)
     protocol = steps.resolve_protocol(settings.app, settings.starttls, settings.target.port)
@@ -233,8 +233,11 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
         if _is_silent(facts.observed):
             facts = yield from _compare_silence(state, facts)
         else:
-            offers = protocol == "http" and settings.alpn is None and "h2" not in state.plan.alpn
-            transcript, facts = yield from settle(state, State(transcript, facts), gathered, http=offers)
+            ways = Ways(
+                http2=protocol == "http" and settings.alpn is None and "h2" not in state.plan.alpn,
+                privileged=privileged.step_of(protocol, greeted=settings.starttls is None),
+            )
+            transcript, facts = yield from settle(state, State(transcript, facts), gathered, ways)
         observed = yield from _probe(state, facts)
         observed = msgspec.structs.replace(observed, probes_ended=state.ended)
     else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from inspector.analysis.observations import HELLO, Observed
 from inspector.credentials.model import Credential
-from inspector.plan import HandshakePlan, TlsVersion
+from inspector.plan import Channel, Conversation, HandshakePlan, TlsVersion
 from inspector.session.gathering import Facts
 
 READ_ONLY_SECONDS = 1.5
@@ -154,6 +154,17 @@ def over_tls12(plan: HandshakePlan) -> Probe:
     name = "over TLS 1.2, to be asked"
     return Probe(name, "TLS 1.2 only", lambda: plan._replace(
         name=name, minimum=TlsVersion.TLS1_2, maximum=TlsVersion.TLS1_2))
+
+
+def privileged(plan: HandshakePlan, step: Callable[[Channel], Conversation]) -> tuple[Probe, Probe]:
+    """A first step that not everybody may take, with our certificate and without one."""
+    name = "a step that not everybody may take"
+    without = f"{name}, without a certificate"
+    return (
+        Probe(name, "asks whether a letter, or a login, would be taken, and takes it back", lambda: plan._replace(
+            name=name, application=step)),
+        Probe(without, "the same without a certificate", lambda: plan._replace(name=without, application=step, credential=None)),
+    )
 
 
 class Second(NamedTuple):

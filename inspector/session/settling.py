@@ -15,9 +15,9 @@ from inspector.analysis import flights
 from inspector.analysis.client_auth import EXPLICIT, ClientAuth, judge
 from inspector.analysis.comparison import Settled, answer_of, compare, faults_that_show
 from inspector.analysis.observations import Observed, ProbeSeen
-from inspector.plan import HandshakePlan, Step, TlsVersion
+from inspector.plan import Channel, Conversation, HandshakePlan, Step, TlsVersion
 from inspector.session.gathering import Facts
-from inspector.session.probes import Probe, over_http2, over_tls12, read_only, without_certificate
+from inspector.session.probes import Probe, over_http2, over_tls12, privileged, read_only, without_certificate
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
@@ -39,6 +39,13 @@ class Runner:
     def seen(probe: Probe, transcript: Transcript) -> ProbeSeen:
         """What came of it."""
         raise NotImplementedError
+
+
+class Ways(NamedTuple):
+    """Other ways to make the first try. ``http2``: it may be tried; ``privileged``: a step that not everybody may take."""
+
+    http2: bool = False
+    privileged: Callable[[Channel], Conversation] | None = None
 
 
 class State(NamedTuple):
@@ -190,8 +197,8 @@ def _needs_comparison(facts: Facts) -> bool:
     return asked or (auth.ground in EXPLICIT and bool(faults_that_show(facts.observed)))
 
 
-def settle(run: Runner, state: State, gathered: Gathered, *, http: bool) -> Settling:
-    """The state in which the verdict is as sure as a client can make it. ``http``: HTTP/2 may be tried."""
+def settle(run: Runner, state: State, gathered: Gathered, ways: Ways) -> Settling:
+    """The state in which the verdict is as sure as a client can make it."""
     auth = state.facts.auth
     if not run.may_go_on() or state.facts.observed.withheld:
         return state
@@ -201,20 +208,36 @@ def settle(run: Runner, state: State, gathered: Gathered, *, http: bool) -> Sett
             return state
         return (yield from _ask_again_over_tls12(run, state, gathered))
     if auth.requested and auth.ground in {"step", "close"}:
-        state = yield from _after_close(run, state, gathered, http=http)
+        state = yield from _after_close(run, state, gathered, http=ways.http2)
     if not state.facts.auth.sent:
         return _without_sending(state)
     compared_already = any(probe.name == "no certificate" for probe in state.facts.observed.probes)
     if _needs_comparison(state.facts) and not compared_already and run.may_go_on():
         compared = yield from _compare(run, state)
-        return _only_what_gives(compared)
+        if compared.facts.auth.ground == "anybody" and compared.facts.auth.verdict == "undecided":
+            return (yield from _beyond_anybody(run, compared, ways))
+        return compared
     return state
 
 
-def _only_what_gives(state: State) -> State:
-    """A first step that anybody may take is answered alike: that the server took us through TLS stays said, and nothing else."""
-    if state.facts.auth.ground != "anybody" or state.facts.auth.verdict != "undecided":
-        return state
+def _beyond_anybody(run: Runner, state: State, ways: Ways) -> Settling:
+    """A first step that anybody may take is answered alike. One that not everybody may take is compared, where there is one."""
+    if ways.privileged is not None and run.may_go_on():
+        ours, theirs = privileged(run.plan, ways.privileged)
+        transcript = yield from run.make(ours)
+        mine = answer_of(transcript, judge(transcript))
+        state = _noted(state, run.seen(ours, transcript))
+        if run.may_go_on():
+            other = yield from run.make(theirs)
+            state = _noted(state, run.seen(theirs, other))
+            settled = compare(mine, answer_of(other, judge(other)))
+            if settled is not None and not (settled.verdict == "undecided" and mine.kind == "served"):
+                return _decided(state, settled)
+    return _only_tls(state)
+
+
+def _only_tls(state: State) -> State:
+    """That the server took us through TLS stays said, and nothing else."""
     told = "the first step is anybody's, and is answered alike without a certificate: TLS let us in, and no more is known"
     state = _decided(state, Settled("accepted", told, 0.5))
     auth = state.facts.auth._replace(ground="anybody")

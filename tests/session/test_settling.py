@@ -183,6 +183,37 @@ def test_request_that_is_not_answered_is_no_acceptance(asks: ssl.VerifyMode) -> 
     assert "no answer to the first step within" in part(report).headline
 
 
+# ---- steps that anybody may take ------------------------------------------------------------------------------
+def mail(*, relays: Callable[[bool], bool]) -> Served:
+    """Greets anybody; takes letters for elsewhere only from whom ``relays`` says, by whether a certificate was presented."""
+
+    def serve(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"220 mail\r\n")
+        while line := tls.recv(1000):
+            relaying = b"250 ok\r\n" if relays(bool(tls.getpeercert())) else b"554 5.7.1 relay access denied\r\n"
+            tls.sendall(relaying if line.startswith(b"RCPT") else b"250 ok\r\n")
+
+    return serve
+
+
+@pytest.mark.parametrize(("relays", "expected"), [
+    (lambda known: known, "accepted"), (lambda known: True, "accepted"), (lambda known: False, "undecided"),
+])
+def test_step_of_anybody_is_followed_by_one_that_not_everybody_may_take(relays: Callable[[bool], bool], expected: str) -> None:
+    with serving(mail(relays=relays), asks=ssl.CERT_OPTIONAL) as peer:
+        report = run(peer, CLIENT.credential(), app="smtp")
+    assert verdict(report) == expected
+    assert probes(report)[0] == CONTROL
+    assert probes(report)[1:] == ["a step that not everybody may take", "a step that not everybody may take, without a certificate"]
+    assert "Nothing is wrong" not in part(report).headline
+
+
+def test_step_that_anybody_may_take_is_enough_where_tls_refuses_others() -> None:
+    with serving(mail(relays=lambda known: known)) as peer:
+        report = run(peer, CLIENT.credential(), app="smtp")
+    assert (verdict(report), probes(report)) == ("accepted", [CONTROL])
+
+
 # ---- a server that did not ask ---------------------------------------------------------------------------------
 def by_version(serve12: Served, serve13: Served) -> Peer:
     """Asks over TLS 1.2 only."""
