@@ -172,7 +172,7 @@ def _accepted(observed: Observed) -> Explained:
     faults = faults_that_show(observed)
     sent = "your client certificate" if observed.sent else "you, without a client certificate"
     if observed.ground in NO_PLAIN_YES or (observed.ground == "sign" and observed.protocol != "none"):
-        headline = f"The server let {sent if not observed.sent else 'you'} in through TLS: {observed.told}"
+        headline = f"The server let you in through TLS{'' if observed.sent else ' without a client certificate'}: {observed.told}"
     elif faults:
         headline = f"The server accepted {sent}"
     else:
@@ -218,6 +218,7 @@ WOULD_TELL = {
             "protocol (--app PROTOCOL, or --alpn h2)",
     "no-answer": "more time (--timeout), another path (--path), or the server's log would tell",
     "status": "a path that only an accepted certificate is served (--path) would tell, or the application's log",
+    "words": "the log of the application, or a certificate of which the server takes more, would tell",
     "yes": "a path that only an accepted certificate is served (--path) would tell, or the application's log",
 }
 

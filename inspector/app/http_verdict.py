@@ -17,10 +17,11 @@ CERTIFICATE_WORDS = (b"certificate", b"mtls")
 def verdict(reply: HttpReply) -> bool | None:
     """True: the request was served. False: refused for who we are. None: neither can be told from this answer.
 
-    401 is a refusal where the server names no other way to log in: with a challenge it is the request for a password.
+    A redirect is neither: it may lead to a page to log in. 401 is a refusal where the server names no other way to log in: with a
+    challenge it is the request for a password.
     """
     status = reply.status
-    if 200 <= status < 400:
+    if 200 <= status < 300:
         return True
     if status in REFUSED:
         return False
