@@ -101,6 +101,11 @@ def _accepted(seen: Flights, rests_on: str, confidence: float, ground: Ground) -
     return _taken(seen, rests_on, confidence)._replace(ground=ground)
 
 
+def _let_in(seen: Flights, rests_on: str, confidence: float) -> Judgement:
+    """An answer that is neither a plain success nor a refusal."""
+    return _accepted(seen, f"{rests_on}: {NOT_SAID}" if seen.sent else rests_on, confidence, "status")
+
+
 def _taken(seen: Flights, rests_on: str, confidence: float) -> Judgement:
     if seen.requested is False:
         return Judgement("not_requested", f"no CertificateRequest in this connection; {rests_on}", confidence)
@@ -184,12 +189,11 @@ def _by_other_status(seen: Flights, reply: Any) -> Judgement:
         return Judgement("undecided", told, 0.5, ground="status")
     if 200 <= status < 300:
         if asks_for_password(reply):
-            told = f"the server answered HTTP {status}, with a page that asks for a password: {NOT_SAID}"
-            return _accepted(seen, told, 0.4, "status")
+            return _let_in(seen, f"the server answered HTTP {status}, with a page that asks for a password", 0.4)
         if not reply.complete:
             return _accepted(seen, f"the server answered HTTP {status}, and its answer was cut off", 0.8, "yes")
         return _accepted(seen, f"the server answered HTTP {status}", 0.98, "yes")
-    return _accepted(seen, f"the server answered HTTP {status}: {NOT_SAID}", 0.5, "status")
+    return _let_in(seen, f"the server answered HTTP {status}", 0.5)
 
 
 def _by_protocol(seen: Flights) -> Judgement | None:

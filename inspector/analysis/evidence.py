@@ -72,6 +72,8 @@ AGAINST = "against it: "
 
 
 def _answer(cause: str, observed: Observed, family: Family, sure: float) -> Evidence:
+    if observed.verdict == "undecided":  # it has not refused: what is known instead
+        return Evidence(text=observed.told or "the server did not say", message=observed.certificate_message)
     words = f"the server {signal_words(observed.signal, status_words(observed))}"
     phase = PHASES.get(observed.phase or "")
     words += f", {phase}" if phase else ""

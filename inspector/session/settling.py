@@ -151,7 +151,7 @@ def _after_close(run: Runner, state: State, gathered: Gathered, *, http: bool) -
         if state.facts.auth.verdict == "rejected" and state.facts.observed.signal.startswith("alert:"):
             return state
     unknown = http and _agreed_on(state.transcript) is None and state.transcript.first(ev.HandshakeDone) is not None
-    if unknown and state.facts.auth.sent and run.may_go_on():
+    if unknown and run.may_go_on():
         state = yield from _try_http2(run, state, gathered)
     if state.facts.auth.ground != "step":
         return state
@@ -186,7 +186,8 @@ def _without_sending(state: State) -> State:
     auth = state.facts.auth
     if auth.ground not in {"status", "no-answer"} or auth.verdict == "rejected":
         return state
-    return _decided(state, Settled("undecided", f"{auth.rests_on}. No certificate was sent", 0.6))
+    told = f"{auth.rests_on}. Nothing was sent that this could be about"
+    return _decided(state, Settled("undecided", told, 0.6))
 
 
 def _needs_comparison(facts: Facts) -> bool:

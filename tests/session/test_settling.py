@@ -102,10 +102,11 @@ def test_server_that_closes_whoever_does_not_choose_http2_is_tried_with_it() -> 
         if tls.selected_alpn_protocol() == "h2":
             serve_h2(tls)
 
-    with serving(serve, alpn=("h2",)) as peer:
-        report = run(peer, CLIENT.credential())
+    with serving(serve, alpn=("h2",), asks=ssl.CERT_OPTIONAL) as peer:
+        report, unsent = run(peer, CLIENT.credential()), run(peer, None)
     assert (verdict(report), probes(report)[0], ids(report)) == ("accepted", "with HTTP/2", [])
     assert any("HTTP/2 only" in note for note in part(report).notes)
+    assert (verdict(unsent), ids(unsent)) == ("accepted", [])
 
 
 def serve_h2(tls: ssl.SSLSocket) -> None:
@@ -157,6 +158,7 @@ def test_nothing_that_was_not_sent_is_accepted_by_an_answer_that_is_no_yes(answe
         report = run(peer, None)
         served = peer.served
     assert (verdict(report), ids(report), served) == ("undecided", ["no-certificate"], 1)
+    assert "accepted" not in " ".join(e.text for e in part(report).causes[0].evidence)
 
 
 def test_plain_success_is_acceptance_without_a_second_look() -> None:
