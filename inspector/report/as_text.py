@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from inspector.report.diagnosis_text import diagnosis_section, headline_of
 from inspector.report.layout import Page
-from inspector.report.model import CertificatePart, Report
+from inspector.report.model import CertificatePart, HandshakePart, Report
 from inspector.report.outcome import headline, where
 from inspector.report.steps_text import steps_section
 
@@ -179,6 +179,14 @@ def _credential(page: Page, report: Report, verbose: bool, _: bool) -> None:
         findings(page, shown)
 
 
+def _course(handshake: HandshakePart) -> str:
+    if handshake.resumed is not None:
+        return "session resumed" if handshake.resumed else "full handshake"
+    if handshake.completed is None:
+        return "whether the handshake was completed is not in the capture"
+    return "whether the session was resumed is not in the capture" if handshake.completed else "handshake not completed"
+
+
 def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
     handshake, network = report.handshake, report.network
     if handshake is UNSET and (network is UNSET or not network.attempts):
@@ -186,7 +194,7 @@ def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
     page.heading("Connection")
     if handshake is not UNSET:
         parts = [handshake.protocol, handshake.cipher, handshake.group, f"ALPN {handshake.alpn}" if handshake.alpn else "no ALPN",
-                 {True: "session resumed", False: "full handshake", None: "handshake not completed"}[handshake.resumed]]
+                 _course(handshake)]
         _pair(page, "agreed", ", ".join(part for part in parts if part))
     if network is not UNSET:
         if report.target is not UNSET and report.target.address:

@@ -119,7 +119,7 @@ def handshake_part(transcript: Transcript, seen: flights.Flights) -> model.Hands
     """Messages, alerts and what was negotiated."""
     clock, negotiated = _Clock(transcript), _Negotiated(transcript)
     return model.HandshakePart(
-        completed=seen.handshake_done,
+        completed=seen.handshake_done or (None if any(seen.lost) else False),
         protocol=negotiated.protocol,
         cipher=negotiated.cipher,
         group=negotiated.group,

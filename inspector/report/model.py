@@ -103,7 +103,7 @@ class OpaquePart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandshakePart(msgspec.Struct, frozen=True, kw_only=True):
-    completed: bool
+    completed: bool | None
     protocol: str | None
     cipher: str | None
     group: str | None

@@ -10,6 +10,7 @@ import msgspec
 
 from inspector.analysis import encrypted, flights, hostname
 from inspector.analysis.client_auth import ClientAuth, judge
+from inspector.analysis.lost import lost
 from inspector.app.overheard import FirstAnswer
 from inspector.capture.captured import Captured
 from inspector.capture.container import Readable
@@ -138,7 +139,8 @@ class Reading:
         if not isinstance(report.handshake, HandshakePart) and transcript.listed:  # what the client said is there to be seen
             changes["handshake"] = build.handshake_part(transcript, flights.survey(transcript))
         elif shape is not None and isinstance(report.handshake, HandshakePart):
-            changes["handshake"] = msgspec.structs.replace(report.handshake, completed=shape.completed, resumed=shape.resumed)
+            completed = shape.completed or (None if any(lost(transcript)) else False)
+            changes["handshake"] = msgspec.structs.replace(report.handshake, completed=completed, resumed=shape.resumed)
         shown = report.credential
         if isinstance(shown, CredentialPart) and shown.source == IN_CAPTURE:
             changes["credential"] = msgspec.structs.replace(shown, format=None)  # it is of no file

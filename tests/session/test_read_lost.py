@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ssl
 from collections.abc import Iterator
 from itertools import product
@@ -11,8 +12,10 @@ import pytest
 
 from inspector.analysis.client_auth import ClientAuth
 from inspector.capture.captured import Captured
+from inspector.report import as_text
+from inspector.report.model import HandshakePart
 from inspector.report.network import spoke_tls
-from inspector.session.read import decode
+from inspector.session.read import Options, Reading, decode
 from tests.capture import forge
 from tests.capture.forge import CLIENT, SERVER, Segment
 from tests.session.talks import Parts, contexts, talk
@@ -71,6 +74,21 @@ def conversation(
     client.keylog_filename = str(folder / "keys")
     parts = talk(client, server, size)
     return parts, (folder / "keys").read_bytes().splitlines() if with_keys else []
+
+
+@pytest.mark.parametrize("with_keys", [True, False], ids=["keys", "no-keys"])
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+@pytest.mark.parametrize("way", [CLIENT, SERVER])
+def test_whether_a_handshake_was_completed_is_not_told_from_one_direction(
+    tmp_path: Path, version: ssl.TLSVersion, way: int, with_keys: bool,
+) -> None:
+    parts, keys = conversation(tmp_path, version, "need", "good", 10, with_keys=with_keys)
+    data = forge.pcap(forge.packets([segment for segment in forge.conversation(parts) if segment.way == way]))
+    reading = Reading(io.BytesIO(data), "made", Options(keylog=keys))
+    (report,) = [reading.report(connection) for _, connection in reading.connections() if connection is not None]
+    assert isinstance(report.handshake, HandshakePart)
+    assert report.handshake.completed is None
+    assert "not in the capture" in as_text.render(report)
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
