@@ -57,7 +57,7 @@ class Printer:
 
     def __init__(self, output: run.Output) -> None:
         from inspector.report.connections import Table
-        from inspector.session.read import Ordered
+        from inspector.session.ordered import Ordered
 
         self._table = None if output.json else Table()
         self._ordered = Ordered(run.write if output.json else self._row)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +19,16 @@ from inspector.credentials.model import Credential
 from inspector.plan import Trust
 from inspector.report import build
 from inspector.report.certificates import rfc3339
-from inspector.report.model import CapturePart, CredentialPart, HandshakePart, NetworkPart, Peer, Report, VerificationPart
+from inspector.report.model import (
+    CapturePart,
+    CredentialPart,
+    DiagnosisPart,
+    HandshakePart,
+    NetworkPart,
+    Peer,
+    Report,
+    VerificationPart,
+)
 from inspector.report.network import network_part, report_error, spoke_tls
 from inspector.report.outcome import OF_VERDICT, ExitCode
 from inspector.trace import events as ev
@@ -30,8 +38,6 @@ from inspector.wire.events import Side
 from inspector.wire.messages import ClientHello, EncryptedExtensions, ServerHello
 from inspector.wire.registry import AlertDescription, AlertLevel
 
-# Rows and lines that wait for an earlier connection are kept on disk beyond this size.
-SPOOL = 8 << 20
 MAX_VERIFIED = 4096
 # Clocks of captures may say anything; certificates know the years 1 to 9999, and OpenSSL takes 64 bits.
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
@@ -116,7 +122,7 @@ class Reading:
             capture=CapturePart(
                 stream=captured.stream, client=_peer(captured.client), server=_peer(captured.server), notes=captured.notes,
             ),
-            diagnosis=self._diagnosis(transcript) if auth is not None else msgspec.UNSET,
+            diagnosis=self._diagnosis(transcript, auth) if auth is not None else msgspec.UNSET,
         )
         return self._completed(report, transcript, network)
 
@@ -125,9 +131,17 @@ class Reading:
         sent = auth.sent_chain if auth is not None else ()
         return self._options.credential or (Credential(IN_CAPTURE, sent, None) if sent else None)
 
-    def _diagnosis(self, transcript: Transcript) -> Any:
+    def _diagnosis(self, transcript: Transcript, auth: ClientAuth) -> Any:
         if not self._options.diagnose:
             return msgspec.UNSET
+        missing = lost(transcript)
+        if auth.sent is None and any(missing):  # causes are about the certificate that was sent, or about none
+            rejected = auth.verdict == "rejected"
+            return DiagnosisPart(
+                side="server_rejected_client" if rejected else "nobody", causes=(),
+                headline=f"{'The server rejected the client' if rejected else 'No cause can be told'}: {auth.rests_on}",
+                notes=(f"{missing.words}: whether a certificate was sent, and which, is not known, so no cause is ranked",),
+            )
         from inspector.session import diagnose
 
         return diagnose.from_transcript(transcript, self._options.credential)
@@ -340,56 +354,3 @@ def _dates(certificates: Iterable[bytes]) -> list[float]:
 
     read = [parse(der) for der in certificates]
     return [date for cert in read for date in (cert.not_before, cert.not_after) if date is not None]
-
-
-# --- order ---
-
-
-class Ordered:
-    """Hands on lines in the order of their streams. What must wait is kept packed, on disk where it is much."""
-
-    def __init__(self, emit: Callable[[bytes], None]) -> None:
-        self._emit = emit
-        self._next = 0
-        self._waiting: dict[int, tuple[int, int]] = {}  # stream -> where in the spool, -1: nothing
-        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115 - lives as long as the reading
-        self._spooled = 0
-
-    def add(self, stream: int, line: bytes) -> None:
-        """The line of a stream, empty for none."""
-        if stream != self._next:
-            self._waiting[stream] = self._keep(line)
-            return
-        self._pass(line)
-        while (place := self._waiting.pop(self._next, None)) is not None:
-            self._pass(self._kept(place))
-        if self._spooled and not self._waiting:
-            self._spooled = self._spool.seek(0)
-            self._spool.truncate()
-
-    def _pass(self, line: bytes) -> None:
-        self._next += 1
-        if line:
-            self._emit(line)
-
-    def _keep(self, line: bytes) -> tuple[int, int]:
-        if not line:
-            return 0, 0
-        start = self._spool.seek(self._spooled)
-        self._spooled += self._spool.write(line)
-        return start, len(line)
-
-    def _kept(self, place: tuple[int, int]) -> bytes:
-        start, size = place
-        if not size:
-            return b""
-        self._spool.seek(start)
-        return self._spool.read(size)
-
-    def close(self) -> None:
-        """Hand on what is left, whatever is missing in between."""
-        for stream in sorted(self._waiting):
-            line = self._kept(self._waiting.pop(stream))
-            if line:
-                self._emit(line)
-        self._spool.close()

@@ -13,7 +13,7 @@ import pytest
 from inspector.analysis.client_auth import ClientAuth
 from inspector.capture.captured import Captured
 from inspector.report import as_text
-from inspector.report.model import HandshakePart
+from inspector.report.model import DiagnosisPart, HandshakePart
 from inspector.report.network import spoke_tls
 from inspector.session.read import Options, Reading, decode
 from tests.capture import forge
@@ -89,6 +89,18 @@ def test_whether_a_handshake_was_completed_is_not_told_from_one_direction(
     assert isinstance(report.handshake, HandshakePart)
     assert report.handshake.completed is None
     assert "not in the capture" in as_text.render(report)
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_no_cause_is_ranked_where_the_client_s_certificate_may_be_lost(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    parts, keys = conversation(tmp_path, version, "need", "bad", 10)
+    data = forge.pcap(forge.packets([segment for segment in forge.conversation(parts) if segment.way == SERVER]))
+    reading = Reading(io.BytesIO(data), "made", Options(keylog=keys, diagnose=True))
+    (report,) = [reading.report(connection) for _, connection in reading.connections() if connection is not None]
+    assert isinstance(report.diagnosis, DiagnosisPart)
+    assert report.diagnosis.causes == ()
+    assert "not in the capture" in report.diagnosis.headline
+    assert as_text.render(report)
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
