@@ -12,7 +12,6 @@ from inspector.cli.options import output_options, settings_from, settings_option
 from inspector.cli.request_checks import check_all, check_receipt, road_to
 from inspector.cli.request_options import InOrder, prepare, request_options, url_path
 from inspector.cli.request_output import Heads, Output
-from inspector.cli.road_options import bypassed
 from inspector.errors import UsageError
 from inspector.session.settings import Settings
 from inspector.target import parse_target
@@ -92,8 +91,6 @@ def channel_settings(url: str, options: dict[str, Any]) -> Settings:
     For ``mtls connect`` too, which has fewer options.
     """
     given = click.get_current_context().get_parameter_source("timeout") is not click.core.ParameterSource.DEFAULT
-    if options.get("noproxy") and bypassed(parse_target(url), options["noproxy"]):
-        options = {**options, "proxy": "none"}
     settings = settings_from(url, options)
     timeouts = settings.timeouts
     if not options.get("timeout_given", given):

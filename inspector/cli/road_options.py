@@ -75,7 +75,7 @@ def proxy_for(target: Target, options: dict[str, Any], environment: Mapping[str,
     The environment's proxy is never asked for this very machine, which to it is another one.
     """
     given = options.get("proxy")
-    if given in ("none", ""):
+    if given in ("none", "") or bypassed(target, options.get("noproxy") or ""):
         return None
     if given is not None:
         if "@" in given and ":" in given.rpartition("@")[0].rpartition("//")[2]:

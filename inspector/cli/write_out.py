@@ -39,8 +39,10 @@ def transfers(result: Any) -> list[Transfer]:
     for visit in result.visits:
         connections += 1
         for exchange in visit.conversation.outcomes if visit.conversation is not None else ():
-            if len(found) < len(result.outcomes) and exchange is result.outcomes[len(found)]:
-                found.append(Transfer(result.urls[len(found)], exchange, connections, redirects))
+            last = result.outcomes[len(found)] if len(found) < len(result.outcomes) else None
+            # not the same outcome where what came of it was no good in the end
+            if last is not None and exchange.request is last.request and exchange.reply is last.reply:
+                found.append(Transfer(result.urls[len(found)], last, connections, redirects))
                 connections = redirects = 0
             elif exchange.reply is not None and exchange.reply.status in REDIRECTS:
                 redirects += 1

@@ -50,6 +50,7 @@ def test_the_option_comes_before_the_environment():
     assert proxy_for(TARGET, {"proxy": "socks5://o:2"}, environment).host == "o"
     assert proxy_for(TARGET, {"proxy": "none"}, environment) is None
     assert proxy_for(TARGET, {}, environment | {"NO_PROXY": "api.test"}) is None
+    assert proxy_for(TARGET, {"proxy": "http://o:2", "noproxy": "other.test,.test"}, environment) is None
     for here in ("unix:/s", "localhost:443", "127.0.0.9:443", "[::1]:443", "a.localhost:443"):
         assert proxy_for(parse_target(here), {}, environment) is None
     named = proxy_for(TARGET, {"proxy_user": "bob"}, environment)

@@ -87,6 +87,12 @@ def test_what_kept_the_answer_back_is_written_out(pki: Pki) -> None:
     assert said.out.startswith("000 3 nobody listens on ")
 
 
+def test_an_answer_that_leads_nowhere_is_one_transfer(pki: Pki) -> None:
+    with recorder(pki, MOVED) as (port, _):
+        said = ours(pki, port, "-L", "--max-redirs", "0", "-w", "%{http_code} %{num_connects} %{errormsg}\\n", paths=("/a", "/b"))
+    assert said.out == "302 1 more than 0 redirects\n302 0 more than 0 redirects\n"
+
+
 def test_heads_go_to_a_file_and_interim_ones_are_shown(pki: Pki, tmp_path: Path) -> None:
     heads = tmp_path / "heads"
     with recorder(pki, EARLY) as (port, _):
