@@ -56,8 +56,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "ENF-HOST",
         "critical",
-        "another name's handshake does not open this name",
-        ("http", "name"),
+        "neither another Host nor another name's handshake opens this name",
+        ("http",),
         ("CVE-2025-23048", "RFC 9113 9.1.1"),
     ),
     Row(

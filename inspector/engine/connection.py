@@ -230,7 +230,7 @@ class ClientConnection(_Engine):
         ssl = self._ssl
         ssl.set_connect_state()
         if plan.server_name:
-            ssl.set_tlsext_host_name(plan.server_name.removesuffix(".").encode("ascii", "replace"))
+            ssl.set_tlsext_host_name(plan.server_name.encode("ascii", "replace"))
         if plan.verify_name:
             self._names_checked = beneath.expect_name(ssl, plan.verify_name)
         if plan.alpn:

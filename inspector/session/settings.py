@@ -40,9 +40,11 @@ class Settings(NamedTuple):
 
     @property
     def effective_server_name(self) -> str | None:
-        """What goes into SNI: the option's value, else the target's host if it is a DNS name (RFC 6066, Section 3)."""
+        """What goes into SNI: the option's value, else the target's host if it is a DNS name, without a trailing dot (RFC 6066,
+        Section 3).
+        """
         name = self.server_name or self.target.host
-        return name if name and not Target(name, 0).is_ip else None
+        return name.removesuffix(".") if name and not Target(name, 0).is_ip else None
 
     @property
     def verify_name(self) -> str | None:

@@ -88,6 +88,15 @@ def nginx_plain(lab: Lab, open_: bool) -> Running:
     return server
 
 
+def nginx_default(lab: Lab, say: str) -> Running:
+    """A default server without verification, in front of the same application or of none."""
+    pki = lab.pki
+    own = f"ssl_certificate {pki['server.pem']}; ssl_certificate_key {pki['server.key']};"
+    return lab.nginx(
+        "on", locations=OK, servers=f"server {{ listen 127.0.0.1:PORT ssl default_server; server_name _; {own} {say} }}"
+    )
+
+
 def plain_port(pki: Pki, running: Running) -> list[str]:
     return ["--plain-port", str(running.plain_port)]  # type: ignore[attr-defined]
 
@@ -163,6 +172,19 @@ PAIRS: tuple[Pair, ...] = (
         other("b.test"),
     ),
     Pair("ENF-HOST", "node", lambda lab: node_app(lab, gate="by-sni"), lambda lab: lab.node("strict"), other("b.test")),
+    Pair("ENF-HOST", "node-by-host", lambda lab: node_app(lab, gate="by-host"), lambda lab: lab.node("strict")),
+    Pair(
+        "ENF-HOST",
+        "haproxy-by-host",
+        lambda lab: lab.haproxy(
+            "verify optional", rules="http-request deny deny_status 403 if { req.hdr(host) -m beg localhost } !{ ssl_c_used }"
+        ),
+        lambda lab: lab.haproxy("verify optional", rules="http-request deny deny_status 403 if !{ ssl_c_used }"),
+        other("other.test"),
+    ),
+    Pair(
+        "ENF-SNI", "nginx-default-server", lambda lab: nginx_default(lab, OK), lambda lab: nginx_default(lab, "return 421;")
+    ),
     Pair("ENF-SNI", "node", lambda lab: node_app(lab, gate="by-exact-sni"), lambda lab: lab.node("strict")),
     Pair(
         "ENF-RESUME-XVHOST",

@@ -77,7 +77,9 @@ class Auditor(Telling):
         headers = (("X-Mtls-Audit", self.inputs.audit_id), *shape.headers)
 
         def speak(channel: Channel) -> Conversation:
-            request = Request(shape.method, host, shape.path)
+            request = Request(shape.method, host or self.host, shape.path)
+            if not host:  # a Host of no name is a header like any other
+                request = request._replace(headers=(("Host", ""), *request.headers))
             if channel.alpn == "h2":
                 from inspector.app.http2 import Http2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
+from inspector.analysis.audit_reference import NEEDS
 from inspector.analysis.findings import CheckResult
 from inspector.session.audit.auditor import KEEP, Auditor, Checking, Doing, Shape
 
@@ -41,12 +42,77 @@ def _opened(audit: Auditor, shape: Shape, outcome: Outcome) -> Doing[str | None]
     return sure
 
 
+def _same_resource(audit: Auditor, shape: Shape, outcome: Outcome) -> Doing[str | None]:
+    """How sure it is that a Host which is not the target's own served the target's very resource.
+
+    The good credential's page decides. A redirect and an empty page may be said by any host, so they are likely at most. Without a
+    good credential a front page tells nothing, nor does a host that says the same to any path.
+    """
+    if outcome.status is None or outcome.status >= 400:
+        return None
+    good = audit.baseline(shape.path)
+    if good is not None:
+        telling = outcome.status < 300 and not outcome.empty and not audit.varies
+        return ("confirmed" if telling else "likely") if oracle.alike(outcome, good, audit.identity) else None
+    if outcome.status >= 300 or shape.path.partition("?")[0] == "/":
+        return None
+    control = shape._replace(name=f"{shape.name}: control with a random path", path=audit.random_path(), like=None)
+    return None if oracle.same_page((yield from audit.probe(control)), outcome) else "likely"
+
+
+def _elsewhere(audit: Auditor, check: str, shape: Shape, seen: list[Outcome]) -> Doing[CheckResult | None]:
+    """The finding where this shape, whose Host is not the target's, gets the target's resource."""
+    outcome = yield from audit.probe(shape)
+    seen.append(outcome)
+    sure = yield from _same_resource(audit, shape, outcome)
+    if not sure:
+        return None
+    return audit.result(
+        check,
+        "finding",
+        f"what {audit.host}{shape.path} refuses without a certificate is served with {shape.name}",
+        confidence=sure,
+        seen=(outcome,),
+        control=audit.control(audit.none[shape.path]),
+        repeat=audit.repeat(shape),
+    )
+
+
+def _other_hosts(audit: Auditor, path: str) -> list[Shape]:
+    """The target's handshake, and requests for everything but the target: the gate may look at the Host alone.
+
+    Another name may well have a page of its own there; only the good credential's page tells whether it is this one.
+    """
+    own = audit.settings.server_name or audit.settings.target.host or "localhost"
+    hosts = [("an unknown Host", UNKNOWN_NAME), ("the address as Host", audit.address() or "")]
+    hosts += [(f"Host {name}", name) for name in audit.other_names() if audit.baseline(path) is not None]
+    if audit.base.server_name:
+        hosts += [("a trailing dot in the Host", own + "."), ("the Host in upper case", own.upper())]
+    shapes = [Shape(name, path, host=audit.authority(host), repeats=0) for name, host in hosts if host]
+    shapes.append(Shape("an empty Host", path, host="", repeats=0))
+    return [shape for shape in shapes if shape.host != audit.host]
+
+
 def hosts(audit: Auditor) -> Checking:
-    """ENF-HOST: the handshake under another name, the request for this one; and the other way round with the good credential."""
+    """ENF-HOST: another Host without a certificate; the handshake under another name, the request for this one; and the other way
+    round with the good credential.
+    """
     path = audit.refused_path()
     if path is None:
         return _nothing_refused(audit, "ENF-HOST")
-    seen = []
+    if audit.wall and not audit.other_names():
+        why = "without a certificate no Host is read, and no second name is known"
+        return audit.result("ENF-HOST", "not_run", why, needs=NEEDS["name"])
+    seen: list[Outcome] = []
+    for shape in () if audit.wall else _other_hosts(audit, path):
+        found = yield from _elsewhere(audit, "ENF-HOST", shape, seen)
+        if found is not None:
+            return found
+    return (yield from _other_handshakes(audit, path, seen))
+
+
+def _other_handshakes(audit: Auditor, path: str, seen: list[Outcome]) -> Checking:
+    """The handshakes under each other name."""
     for name in audit.other_names():
         for shape in _host_shapes(audit, name, path):
             outcome = yield from audit.probe(shape)
@@ -69,7 +135,7 @@ def hosts(audit: Auditor) -> Checking:
     if any(o.kind == oracle.UNDECIDED for o in seen) and not any(o.refused for o in seen):
         return audit.result("ENF-HOST", "undecided", f"no clear answer: {seen[0].how}", seen=tuple(seen[:3]))
     how = "; ".join(dict.fromkeys(o.how for o in seen))
-    return audit.result("ENF-HOST", "pass", f"refused under every other name: {how}", seen=tuple(seen[:3]))
+    return audit.result("ENF-HOST", "pass", f"refused under every other name and Host: {how}", seen=tuple(seen[:3]))
 
 
 def _host_shapes(audit: Auditor, name: str, path: str) -> list[Shape]:
@@ -118,21 +184,13 @@ def _reverse(audit: Auditor, name: str, path: str) -> Doing[CheckResult | None]:
 
 
 def server_names(audit: Auditor) -> Checking:
-    """ENF-SNI: no, unknown and oddly written server names."""
+    """ENF-SNI: no, unknown and oddly written server names, with the target's Host and with one that fits them."""
     path = audit.refused_path()
     if path is None:
         return _nothing_refused(audit, "ENF-SNI")
-    own = audit.base.server_name
-    repeats = 0 if audit.silent else 1
-    shapes = [Shape("no SNI", path, sni=None), Shape("unknown SNI", path, sni=UNKNOWN_NAME)]
-    if own:
-        shapes += [Shape("SNI in upper case", path, sni=own.upper()), Shape("SNI with a trailing dot", path, sni=own + ".")]
-    if audit.address():
-        shapes.append(Shape("SNI is the address", path, sni=audit.address()))
-    shapes.append(Shape("ClientHello split over two records", path, split=SPLIT_AT))
-    seen = []
-    for shape in shapes:
-        outcome = yield from audit.probe(shape._replace(repeats=repeats))
+    seen: list[Outcome] = []
+    for shape in _odd_names(audit, path):
+        outcome = yield from audit.probe(shape)
         seen.append(outcome)
         sure = yield from _opened(audit, shape, outcome)
         if sure:
@@ -145,4 +203,30 @@ def server_names(audit: Auditor) -> Checking:
                 control=audit.control(audit.none[path]),
                 repeat=audit.repeat(shape),
             )
-    return audit.result("ENF-SNI", "pass", f"{len(seen)} absent, unknown or odd server names open nothing", seen=tuple(seen[:3]))
+        other = _strangers(audit, shape, outcome)
+        found = (yield from _elsewhere(audit, "ENF-SNI", other, seen)) if other is not None else None
+        if found is not None:
+            return found
+    return audit.result("ENF-SNI", "pass", f"{len(seen)} absent, unknown or odd names open nothing", seen=tuple(seen[:3]))
+
+
+def _odd_names(audit: Auditor, path: str) -> list[Shape]:
+    """Handshakes that do not name the target as it is written; the request is for the target."""
+    own = audit.base.server_name
+    shapes = [Shape("no SNI", path, sni=None), Shape("unknown SNI", path, sni=UNKNOWN_NAME)]
+    if own:
+        shapes += [Shape("SNI in upper case", path, sni=own.upper()), Shape("SNI with a trailing dot", path, sni=own + ".")]
+    if audit.address():
+        shapes.append(Shape("SNI is the address", path, sni=audit.address()))
+    shapes.append(Shape("ClientHello split over two records", path, split=SPLIT_AT))
+    return [shape._replace(repeats=0 if audit.silent else 1) for shape in shapes]
+
+
+def _strangers(audit: Auditor, shape: Shape, outcome: Outcome) -> Shape | None:
+    """The same handshake of somebody who does not know the target's name at all; None where no request was read in it."""
+    read = outcome.status is not None
+    if shape.sni == UNKNOWN_NAME and read:
+        return shape._replace(name="unknown SNI and Host", host=audit.authority(UNKNOWN_NAME))
+    if shape.sni is None and read and audit.address():
+        return shape._replace(name="no SNI and the address as Host", host=audit.authority(audit.address() or ""))
+    return None

@@ -22,6 +22,7 @@ const gates = {
     && !/SELF_SIGNED/.test(String(socket.authorizationError))),
   'ignore-dates': (socket) => socket.authorized || socket.authorizationError === 'CERT_HAS_EXPIRED',
   'by-sni': (socket) => socket.servername !== 'localhost' || socket.authorized,
+  'by-host': (socket, request) => !/^localhost(:|$)/.test(request.headers.host || '') || socket.authorized,
   'by-exact-sni': (socket) => ['b.test', 'localhost'].includes(socket.servername) ? socket.authorized : true,
   'tls12-open': (socket) => socket.getProtocol() === 'TLSv1.2' || socket.authorized,
   // the path is compared as it is written, the file system does not care
