@@ -30,6 +30,10 @@ LAYERS = {495, 496}
 ALIKE = 0.5  # share of lines, or (more than this) of words, that two pages have in common which are the same page
 # words of a page that turns somebody away
 _DENIAL = re.compile(rb"(?i)denied|forbidden|unauthori[sz]ed\b|not (?:allowed|permitted)|required|needed|log ?in\b|sign in")
+# where a redirect leads that asks who one is, and a page that does
+_LOGIN = re.compile(r"(?i)(?<![a-z])(?:log[-_]?[io]n|sign[-_]?[io]n|sso|oauth2?|saml2?|openid(?:-connect)?|authorize)(?![a-z])")
+_PASSWORD = re.compile(rb"(?i)<input\b[^>]*\btype\s*=\s*[\"']?password")
+_UNSEEN = re.compile(rb"(?is)<(script|style|title|noscript)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>|&\w+;")
 _WORD = re.compile(rb"[A-Za-z0-9_]+")
 # what differs between two answers that are the same: dates, long numbers, ids in hex or base64
 _VOLATILE = re.compile(rb"\d{1,2}:\d\d:\d\d|\d{4}-\d\d-\d\d|\b[0-9a-fA-F]{8,}\b|[A-Za-z0-9+/_-]{24,}=*|\d{5,}")
@@ -63,6 +67,8 @@ class Outcome(NamedTuple):
     lines: frozenset[bytes] = frozenset()  # of the whole page, without what varies
     words: frozenset[bytes] = frozenset()  # likewise; numbers count as varying
     empty: bool = False  # an HTTP answer without a body
+    login: bool = False  # it asks who one is: a form for a password, or a redirect to one
+    blank: bool = False  # a page of HTML without a word to read: a frame that a script fills
     tls_layer: bool = False  # refused by the TLS layer: an alert, a close, or the server's own page about the certificate
     headers: tuple[tuple[str, str], ...] = ()
     redirect: str | None = None
@@ -149,6 +155,7 @@ def with_answer(base: Outcome, http: object) -> Outcome:
         how=f"HTTP {status}",
         redirect=next((value for name, value in headers if name.lower() == "location"), None),
     )
+    found = found._replace(login=_asks_who(status, found.redirect, body), blank=_is_blank(found.fingerprint, body))
     if any(words in body for words in NGINX_REFUSALS):
         return found._replace(kind=REFUSED, how=f"HTTP {status} (nginx: client certificate)", tls_layer=True)
     if status in REFUSING_STATUSES:
@@ -158,6 +165,22 @@ def with_answer(base: Outcome, http: object) -> Outcome:
     if status == 400 and b"certificate" in body.lower():
         return found._replace(kind=REFUSED, how="HTTP 400 (about the certificate)", tls_layer=True)
     return found
+
+
+def _asks_who(status: int, redirect: str | None, body: bytes) -> bool:
+    if 300 <= status < 400:
+        return redirect is not None and _LOGIN.search(redirect.split("?", 1)[0]) is not None
+    return status < 300 and _PASSWORD.search(body) is not None
+
+
+def _is_blank(page: Fingerprint | None, body: bytes) -> bool:
+    html = page is not None and "html" in page.media_type
+    return html and bool(body) and _WORD.search(_UNSEEN.sub(b"", body)) is None
+
+
+def tells_nobody_apart(outcome: Outcome) -> bool:
+    """True for an answer that, if everybody gets it, shows no open door: an error, a redirect, a login, a frame without words."""
+    return outcome.status is not None and (outcome.status >= 300 or outcome.login or outcome.blank)
 
 
 def relate(outcome: Outcome, good: Outcome | None, identity: frozenset[bytes] = frozenset(), *, varies: bool = False) -> Outcome:

@@ -57,6 +57,11 @@ def test_a_default_server_with_a_page_of_its_own_opens_nothing() -> None:
     assert result.part.enforcement == "ENFORCED"
 
 
+def test_a_server_that_says_404_to_all_but_the_credential_opens_nothing() -> None:
+    result = audited(lambda asked: (200, PAGE) if asked.who == "good" else (404, b"nothing"), good())
+    assert {checks(result)[name].status for name in ("ENF-HOST", "ENF-SNI")} == {"pass"}
+
+
 def test_without_a_good_credential_it_is_likely_where_the_host_tells_this_path_from_others() -> None:
     def serve(asked: Asked) -> tuple[int, bytes]:
         if by_both(asked):

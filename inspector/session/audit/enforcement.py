@@ -35,19 +35,24 @@ def none(audit: Auditor) -> Checking:
                 control=audit.control(audit.good.get(path) or audit.random),
                 repeat=audit.repeat(Shape("no certificate", path)),
             )
-    return audit.result(
-        "ENF-NONE", "undecided", f"neither served nor refused: {seen[0].how if seen else 'no answer'}", seen=tuple(seen[:3])
-    )
+    why = f"neither served nor refused: {seen[0].how if seen else 'no answer'}"
+    if audit.path in audit.strangers:
+        why = f"your credential gets what everybody gets ({seen[0].how}): the door is open, or it is a stranger there as well"
+    return audit.result("ENF-NONE", "undecided", why, seen=tuple(seen[:3]))
 
 
 def _open_to_nobody(audit: Auditor, outcome: Outcome, path: str) -> str | None:
-    """How sure it is that a client without a certificate was served."""
+    """How sure it is that a client without a certificate was served.
+
+    That a credential which any server should refuse gets the same page proves no more than the page itself.
+    """
     if not outcome.accepted:
         return None
     good = audit.baseline(path)
     if good is not None:
-        return "confirmed" if outcome.fingerprint is None or oracle.alike(outcome, good, audit.identity) else "likely"
-    return "likely" if outcome.status is None or outcome.status < 300 else None
+        same = outcome.fingerprint is None or oracle.alike(outcome, good, audit.identity)
+        return "confirmed" if same and not audit.faulty else "likely"
+    return None if oracle.tells_nobody_apart(outcome) else "likely"
 
 
 def paths(audit: Auditor) -> Checking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cached_property
 from typing import Any
 
 from inspector.analysis import audit_outcome as oracle
@@ -38,6 +39,7 @@ class Knowledge:
         self.good: dict[str, Outcome] = {}  # baseline G by path
         self.random: Outcome | None = None
         self.identity: frozenset[bytes] = frozenset()  # words by which a page may name the good credential's bearer
+        self.strangers: set[str] = set()  # paths on which the good credential gets what everybody gets, and that is no page
         self.varies = False  # two answers to the good credential were not alike
         self.verified: bool | None = None
         self.family = ""
@@ -94,6 +96,29 @@ class Knowledge:
     def served(self) -> bool:
         """The good credential is let in on the first path: its answer is no error."""
         return self.reached and (self.good[self.path].status or 200) < 400
+
+    def settle(self) -> None:
+        """Drop the good credential's answer where it is no oracle: everybody gets the same, and that is no page.
+
+        Then the door is open, or this credential is a stranger as well, and nothing here can tell which.
+        """
+        for path, good in self.good.items():
+            none = self.none.get(path)
+            if none is None or not good.accepted or not oracle.tells_nobody_apart(good):
+                continue
+            if oracle.alike(none, good, self.identity):
+                self.strangers.add(path)
+                self.good[path] = good._replace(kind=oracle.UNDECIDED, how=f"{good.how}, as without a certificate")
+                self.none[path] = none._replace(kind=oracle.UNDECIDED)
+
+    @cached_property
+    def faulty(self) -> bool:
+        """The credential shows by itself that a server should refuse it: what it gets proves little."""
+        from inspector.analysis.credential import judge_credential
+
+        credential = self.settings.credential
+        findings = judge_credential(credential, self.settings.now) if credential is not None else ()
+        return any(finding.severity == "critical" for finding in findings)
 
     def baseline(self, path: str | None) -> Outcome | None:
         """The usable answer to the good credential on a path."""

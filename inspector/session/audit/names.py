@@ -63,8 +63,9 @@ def _same_resource(audit: Auditor, shape: Shape, outcome: Outcome) -> Doing[str 
 def _elsewhere(audit: Auditor, check: str, shape: Shape, seen: list[Outcome]) -> Doing[CheckResult | None]:
     """The finding where this shape, whose Host is not the target's, gets the target's resource."""
     outcome = yield from audit.probe(shape)
-    seen.append(outcome)
     sure = yield from _same_resource(audit, shape, outcome)
+    another = outcome.status is not None and audit.baseline(shape.path) is not None  # an answer, and not the resource
+    seen.append(outcome._replace(kind=oracle.REFUSED) if another and not sure else outcome)
     if not sure:
         return None
     return audit.result(

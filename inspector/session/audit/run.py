@@ -82,6 +82,7 @@ def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:
         audit.random = yield from audit.probe(shape)
     for path in audit.inputs.paths:
         audit.none[path] = yield from _most_open(audit, path, first if path == audit.path else None)
+    audit.settle()
     audit.family = _family(audit)
     yield from _versions(audit)
     if audit.credential is not None and not audit.served and not audit.inputs.dry_run:
@@ -105,8 +106,10 @@ def _good(audit: Auditor, first: Outcome) -> Doing[None]:
 
 def _as_baseline(outcome: Outcome, first: Outcome) -> Outcome:
     """An error page of the application is a baseline too: who gets it came past TLS. 401 and 403 are one only where TLS refuses
-    those without a certificate; else they may be the very refusal that is looked for.
+    those without a certificate; else they may be the very refusal that is looked for. So may a login.
     """
+    if outcome.login and not first.tls_layer:
+        return outcome._replace(kind=oracle.REFUSED, how=f"{outcome.how}, a login")
     if outcome.status is None or outcome.tls_layer or outcome.accepted:
         return outcome
     if outcome.status in oracle.REFUSING_STATUSES and (not first.tls_layer or outcome.status == 421):
