@@ -32,11 +32,16 @@ CERT = (
     "X-SSL-Client-Cert", "X-Client-Cert", "SSL-Client-Cert", "X-SSL-Cert", "X-Client-Certificate", "X-Forwarded-Tls-Client-Cert",
     "X-ARR-ClientCert", "X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf", "Cf-Client-Cert-Der-Base64", "X-TLS-Client-Cert",
 )  # fmt: skip
+DER_ONLY = ("X-ARR-ClientCert", "Cf-Client-Cert-Der-Base64")
+PEM_ONLY = ("X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf")
 PRESENT = (
     "X-Client-Cert-Present", "X-Client-Cert-Chain-Verified", "Cf-Client-Cert-Verified", "X-Client-Authenticated",
     "X-Mtls-Authenticated", "X-Authenticated", "X-SSL-Client-Auth", "X-Client-Auth", "X-Mtls", "X-SSL",
 )  # fmt: skip
 
+# where a request came from, and what it was for, as proxies tell it
+CLIENT = ("X-Forwarded-For", "X-Real-IP", "X-Client-IP", "X-Originating-IP", "X-Remote-Addr", "True-Client-IP")
+ORIGINAL = ("X-Original-URL", "X-Rewrite-URL")
 
 ROOM = 8000  # bytes of headers in one request
 
@@ -57,7 +62,6 @@ def groups(who: Bearer, verdict: str = "SUCCESS") -> tuple[Group, ...]:
     Servers take about a hundred headers, and 8 or 16 KiB of them: each group stays below that.
     """
     names, der, pem = _names(who, who.subject), *_cert(who)
-    slashed = "/" + "/".join(reversed(who.subject.split(",")))
     uri = "spiffe://cluster.local/ns/default/sa/"
     said = [(name, verdict) for name in VERIFY]
     others = [
@@ -71,13 +75,61 @@ def groups(who: Bearer, verdict: str = "SUCCESS") -> tuple[Group, ...]:
     code = "0" if verdict == "SUCCESS" else "18"  # OpenSSL's numbers, as HAProxy gives them
     return (
         *_packed([*said, *names, *others]),
-        *_packed([(name, pem) for name in CERT]),
-        *_packed([*((name, code) for name in VERIFY), *_names(who, slashed)]),
+        *_packed([(name, pem) for name in CERT if name not in DER_ONLY]),
+        *_packed([*((name, code) for name in VERIFY), *_names(who, _slashed(who.subject))]),
         *_packed([*((name, "true") for name in (*PRESENT, *VERIFY)), *names]),
-        *_packed([(name, der) for name in CERT]),
+        *_packed([(name, der) for name in CERT if name not in PEM_ONLY]),
         *_packed([(name.replace("-", "_"), value) for name, value in (*said, *names)]),
         *_packed([*((name, "OK") for name in VERIFY), *names]),
     )
+
+
+def identities(all_groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Those groups that name somebody in a way that none before them did: beside a certificate only the name is at stake."""
+    told: set[Header] = set()
+    found = []
+    for group in all_groups:
+        names = {header for header in group if header[0].replace("_", "-") not in (*VERIFY, *PRESENT)}
+        if names - told:
+            found.append(group)
+        told |= names
+    return tuple(found)
+
+
+class Claim(NamedTuple):
+    """Headers of one request, and the same ones with nonsense: the control. ``elsewhere``: the request is for another path."""
+
+    headers: Group
+    nonsense: Group
+    elsewhere: bool = False
+
+
+def claims(found: tuple[Group, ...]) -> tuple[Claim, ...]:
+    """Groups as claims, each against nonsense."""
+    return tuple(Claim(group, tuple((name, "nonsense") for name, _ in group)) for group in found)
+
+
+def fake_basic(who: Bearer) -> tuple[Claim, ...]:
+    """The subject as a user of HTTP Basic, with the constant password that mod_ssl's FakeBasicAuth has for every certificate."""
+    return tuple(Claim(_basic(subject), _basic("CN=nonsense")) for subject in (who.subject, _slashed(who.subject)))
+
+
+def _basic(user: str) -> Group:
+    return (("Authorization", "Basic " + base64.b64encode(f"{user}:password".encode()).decode()),)
+
+
+def from_within() -> Claim:
+    """A client on the proxy's own machine, of whom no certificate is asked; the control is on a network that nobody has."""
+    return Claim(tuple((name, "127.0.0.1") for name in CLIENT), tuple((name, "192.0.2.1") for name in CLIENT))
+
+
+def rewritten(path: str) -> Claim:
+    """Another path, and a proxy's word that this one was asked for."""
+    return Claim(tuple((name, path) for name in ORIGINAL), tuple((name, "/nonsense") for name in ORIGINAL), elsewhere=True)
+
+
+def _slashed(subject: str) -> str:
+    return "/" + "/".join(reversed(subject.split(",")))
 
 
 def _packed(headers: list[Header]) -> list[Group]:

@@ -56,8 +56,8 @@ def test_a_redirect_of_its_own_is_still_the_page_of_the_good_credential() -> Non
 
 @pytest.mark.parametrize(
     ("where", "expected"),
-    [("/login?next=/a", True), ("https://sso.example/x", True), ("/oauth2/authorize", True), ("/blogging", False), ("/authors", False),
-     ("/orders?from=login", False)],
+    [("/login?next=/a", True), ("https://sso.example/x", True), ("/oauth2/authorize", True), ("/blogging", False),
+     ("/authors", False), ("/orders?from=login", False)],
 )  # fmt: skip
 def test_a_redirect_to_a_login_is_known_by_where_it_leads(where: str, expected: bool) -> None:
     assert oracle.classify(transcript(http(302, b"", ("Location", where)))).login is expected

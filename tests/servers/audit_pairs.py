@@ -77,6 +77,23 @@ def haproxy_spoof(lab: Lab, clean: bool) -> Running:
     )
 
 
+def apache_basic(lab: Lab, level: str) -> Running:
+    """Each certificate becomes a user of HTTP Basic, whose password is the same for all.
+
+    mod_ssl itself turns away who claims a name with slashes, and believes the other notation, which admins list beside it.
+    """
+    users = lab.pki.file("users", b"/O=Test/CN=alice:xxj31ZMTZzkVA\nCN=alice,O=Test:xxj31ZMTZzkVA\n")
+    users.chmod(0o644)
+    return lab.apache(
+        level,
+        after=(
+            '<Location "/">\nSSLOptions +FakeBasicAuth\nAuthType Basic\nAuthName certificates\nAuthBasicProvider file\n'
+            f"AuthUserFile {users}\nRequire valid-user\n</Location>"
+        ),
+        modules=("auth_basic", "authn_file", "authz_user"),
+    )
+
+
 def nginx_plain(lab: Lab, open_: bool) -> Running:
     """A plain port beside the TLS one."""
     from tests.servers.programs import free_port
@@ -302,6 +319,21 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair(
         "TRUST-STORE", "nginx", lambda lab: lab.nginx("on", trust="public.pem"), lambda lab: lab.nginx("on"), enforcement="ENFORCED"
+    ),
+    Pair(
+        "HTTP-SPOOF",
+        "apache-fake-basic",
+        lambda lab: apache_basic(lab, "SSLVerifyClient optional"),
+        lambda lab: apache_basic(lab, "SSLVerifyClient require"),
+        paths("/index.html"),
+    ),
+    Pair("HTTP-SPOOF", "node-local", lambda lab: node_app(lab, gate="local"), lambda lab: lab.node("strict")),
+    Pair(
+        "HTTP-SPOOF",
+        "node-rewritten",
+        lambda lab: node_app(lab, gate="rewritten", pages=["/admin"]),
+        lambda lab: lab.node("strict"),
+        paths("/admin"),
     ),
     Pair("HTTP-SPOOF", "haproxy", lambda lab: haproxy_spoof(lab, False), lambda lab: haproxy_spoof(lab, True)),
     Pair("HTTP-SPOOF", "node", lambda lab: node_app(lab, gate="header"), lambda lab: lab.node("strict")),

@@ -279,7 +279,8 @@ def parity(audit: Auditor) -> Checking:
     spoken = audit.none[path].protocol  # what the baseline spoke needs no probe of its own
     shapes = [Shape(f"TLS {version}", path, version=version) for version in audit.versions if f"TLSv{version}" != spoken]
     if audit.http:
-        shapes += [Shape(f"ALPN {alpn or 'none'}", path, alpn=(alpn,) if alpn else ()) for alpn in ("h2", "http/1.1", "")]
+        offers: tuple[tuple[str, ...], ...] = (("h2",), ("http/1.1",), ())
+        shapes += [Shape(f"ALPN {' '.join(offer) or 'none'}", path, alpn=offer) for offer in offers if offer != audit.base.alpn]
     shapes += [Shape(f"address {address}", path, address=address) for address in audit.addresses()[1:4]]
     seen = []
     for shape in shapes:

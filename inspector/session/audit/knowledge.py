@@ -180,13 +180,14 @@ class Knowledge:
     # -- the server ---------------------------------------------------------------------------------
 
     def other_names(self) -> tuple[str, ...]:
-        """Other names of this server: those given, then DNS names of its certificate."""
+        """Other names of this server: those given, else the first DNS name of its certificate."""
         own = self.own_name
         found = list(self.inputs.other_names)
         for outcome in self.outcomes[:1]:
             if outcome.transcript is not None and not found:
                 found += names_of_server(outcome.transcript)
-        return tuple(dict.fromkeys(name for name in found if name.lower() != own.lower()))[:OTHER_NAMES]
+        others = tuple(dict.fromkeys(name for name in found if name.lower() != own.lower()))
+        return others[: OTHER_NAMES if self.inputs.other_names else 1]
 
     def addresses(self) -> tuple[str, ...]:
         """All addresses that the resolver gave for the target, the one in use first."""

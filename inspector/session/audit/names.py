@@ -85,11 +85,11 @@ def _other_hosts(audit: Auditor, path: str) -> list[Shape]:
     Another name may well have a page of its own there; only the good credential's page tells whether it is this one.
     """
     own = audit.settings.server_name or audit.settings.target.host or "localhost"
-    hosts = [("an unknown Host", UNKNOWN_NAME), ("the address as Host", audit.address() or "")]
+    hosts = [("an unknown Host", UNKNOWN_NAME)]
     hosts += [(f"Host {name}", name) for name in audit.other_names() if audit.baseline(path) is not None]
     if audit.base.server_name:
         hosts += [("a trailing dot in the Host", own + "."), ("the Host in upper case", own.upper())]
-    shapes = [Shape(name, path, host=audit.authority(host), repeats=0) for name, host in hosts if host]
+    shapes = [Shape(name, path, host=audit.authority(host), repeats=0) for name, host in hosts]
     shapes.append(Shape("an empty Host", path, host="", repeats=0))
     return [shape for shape in shapes if shape.host != audit.host]
 

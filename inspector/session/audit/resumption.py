@@ -59,7 +59,7 @@ def _pairs(audit: Auditor) -> list[tuple[str, str, Credential | None, str]]:
     """
     own = audit.own_name
     found: list[tuple[str, str, Credential | None, str]] = [(own, own, None, "no certificate")]
-    for other in audit.other_names()[: 2 if audit.inputs.other_names else 1]:
+    for other in audit.other_names():
         found.append((other, own, None, "no certificate"))
         if audit.credential is not None:
             found.append((own, other, audit.credential, "your credential"))
@@ -78,17 +78,20 @@ def _carry_over(
         return None, None  # that name lets this client in anyway: nothing to learn
     start = _shape(audit, f"session as {begin} with {label}, TLS {version}", path, begin)
     start = start._replace(version=version, credential=credential, keep_session=True, repeats=0)
-    session = _session((yield from audit.probe(start)))
+    begun = yield from audit.probe(start)
+    session = _session(begun)
     if session is None and not audit.inputs.dry_run:
         return None, None
+    if credential is None and begin != end and begun.refused and not audit.wall:
+        return None, None  # a session of somebody who was turned away: one of the name itself has told that already
     resume = _shape(audit, f"session of {begin} resumed as {end}, TLS {version}", path, end)._replace(version=version)
     outcome = yield from audit.probe(resume._replace(session=session))
     if outcome.resumed and outcome.accepted:
         return (yield from _confirmed(audit, outcome, full._replace(version=version)))
     if begin == end:
         return outcome, control
-    # the same session under its own name, the request for the other one; tickets may be good for one use only
-    again = _session((yield from audit.probe(start)))
+    # the same session under its own name, the request for the other one; tickets of TLS 1.3 may be good for one use only
+    again = session if version == "1.2" else _session((yield from audit.probe(start)))
     if again is None and not audit.inputs.dry_run:
         return outcome, control
     own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=start.sni, session=again)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis import identity_headers as dialects
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import CheckResult
-from inspector.analysis.identity_headers import Bearer, Group
+from inspector.analysis.identity_headers import Bearer, Claim, Group
 from inspector.credentials.model import Credential
 from inspector.der import certificate
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
@@ -65,14 +65,14 @@ def _refused_by_application(audit: Auditor, path: str, client: Credential) -> Do
 def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Outcome]) -> Doing[CheckResult | None]:
     """Headers that claim the good credential, without a certificate or with another client's; the control says nonsense."""
     whom = "without a certificate" if client is None else "to a client whose certificate does not"
-    for group in dialects.groups(_good_bearer(audit)):
+    for group, nonsense, elsewhere in _claims(audit, path, client):
         label = group[0][0] if len(group) == 1 else f"{group[0][0]} and {len(group) - 1} more"
-        shape = Shape(f"claimed by header {label}", path, headers=group, credential=client)
+        asked = audit.random_path() if elsewhere else path
+        shape = Shape(f"claimed by header {label}", asked, headers=group, credential=client, like=path)
         outcome = yield from audit.probe(shape)
         seen.append(outcome)
         sure = _let_in(audit, outcome, path, client)
         if sure:
-            nonsense = tuple((name, "nonsense") for name, _ in group)
             control = yield from audit.probe(shape._replace(name=f"the same headers with nonsense ({label})", headers=nonsense))
             told_apart = control.refused or _let_in(audit, control, path, client) is None
             if told_apart and audit.credential is not None:
@@ -88,6 +88,26 @@ def _claimed(audit: Auditor, path: str, client: Credential | None, seen: list[Ou
                 repeat=audit.repeat(shape._replace(headers=exact)),
             )
     return None
+
+
+def _claims(audit: Auditor, path: str, client: Credential | None) -> Iterator[Claim]:
+    """What is claimed on this path: a certificate in every dialect; without one also what the refusal itself suggests."""
+    found = dialects.groups(_good_bearer(audit))
+    if client is not None and client is not audit.credential:
+        found = dialects.identities(found)
+    if client is None and audit.served and _asks_for_password(audit.none[path]):
+        # your certificate was let in without answering the challenge: the server turned it into a name and a password
+        yield from dialects.fake_basic(_good_bearer(audit))
+    yield from dialects.claims(found)
+    if client is None:
+        yield dialects.from_within()
+        if audit.random is not None and not audit.random.refused:
+            yield dialects.rewritten(path)
+
+
+def _asks_for_password(none: Outcome) -> bool:
+    challenges = [value.lower() for name, value in none.headers if name.lower() == "www-authenticate"]
+    return none.status == 401 and any("basic" in value for value in challenges)
 
 
 def _let_in(audit: Auditor, outcome: Outcome, path: str, client: Credential | None) -> str | None:

@@ -160,8 +160,8 @@ def _named(credential: Credential | None) -> str:
 
 
 def _shown(header: str, value: str) -> str:
-    """A header's value as it may be printed: tokens are the user's secrets."""
-    return "..." if header.lower() == "authorization" else value
+    """A header's value as it may be printed: tokens are the user's secrets, and Basic is a claim that we made up."""
+    return "..." if header.lower() == "authorization" and not value.startswith("Basic ") else value
 
 
 def _mask(text: str) -> str:

@@ -34,12 +34,16 @@ const gates = {
   // a token that nobody holds against the certificate
   token: (socket, request) => request.headers.authorization === 'Bearer tok',
   'bound-token': (socket, request) => request.headers.authorization === 'Bearer tok' && chainOf(socket).length > 0 && socket.authorized,
+  local: (socket, request) => socket.authorized || request.headers['x-forwarded-for'] === '127.0.0.1',
+  rewritten: (socket, request) => !request.url.startsWith('/admin') || socket.authorized,
   header: (socket, request) => socket.authorized || request.headers['x-ssl-client-verify'] === 'SUCCESS',
 };
 const server = https.createServer({
   key: read('server.key'), cert: read('server.pem'), ca: [read('root.pem')], requestCert: true, rejectUnauthorized: Boolean(settings.reject),
 }, (request, response) => {
   const in_ = gates[settings.gate](request.socket, request);
+  // a proxy in front is believed to tell what was asked for
+  if (settings.gate === 'rewritten') request.url = request.headers['x-original-url'] || request.url;
   const pages = settings.pages || [request.url];
   if (in_ && !pages.some((page) => page.toLowerCase() === request.url.toLowerCase())) {
     response.writeHead(404);
