@@ -122,7 +122,8 @@ class HandshakePlan(NamedTuple):
     sigalgs: str | None = None
     security_level: int | None = None  # None: OpenSSL's default
     session: Session | None = None
-    early_data: bytes = b""  # sent as 0-RTT data with ``session``
+    # sent as 0-RTT data with ``session``; our Finished waits a while for an answer, which is then one to early data alone
+    early_data: bytes = b""
     keep_session: bool = False  # hand out a Session in the transcript
     application: Callable[[Channel], Conversation] | None = None
     # True: the application's first byte waits until the verdict phase has passed without a refusal

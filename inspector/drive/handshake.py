@@ -25,7 +25,8 @@ from inspector.trace.events import (
 from inspector.trace.phase import Happening, Phase
 from inspector.wire.events import Alert, Limit, Message, OpaqueRecord, Side
 
-SERVER_HELLO, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 2, 4, 13
+SERVER_HELLO, NEW_SESSION_TICKET, ENCRYPTED_EXTENSIONS, CERTIFICATE_REQUEST = 2, 4, 8, 13
+EARLY_DATA = 42  # the extension
 WARNING, CLOSE_NOTIFY, USER_CANCELED = 1, 0, 90
 AFTER_HANDSHAKE = frozenset({Phase.VERDICT, Phase.APPLICATION})
 
@@ -37,6 +38,9 @@ GRACE = 0.03
 MOST_MESSAGES = 1000  # handshake messages of a connection; one that goes on to send them is left
 OPENSSL_MESSAGE_LIMIT = 102_400  # bytes of a Certificate or CertificateRequest; pyOpenSSL's binding cannot raise it
 QUIET = 1.0  # seconds without a byte after which the rest of a larger message is given up
+# How long our Finished is held back for an answer to early data, at least: so long that the Date of an answer, in whole seconds by
+# another clock, still tells whether it was made before
+EARLY = 2.5
 UNASKED = 0.02  # the server did not ask for a certificate: it has nothing to reject
 
 
@@ -63,6 +67,8 @@ class HandshakeConnection(Speaking):
         self._requested = False
         self._ticket = False
         self._messages = 0
+        self._finished_waits = False
+        self._finished = b""  # our last record, while it waits
         self._alert: Alert | OpaqueRecord | None = None
 
     def talk(self) -> Steps:
@@ -146,6 +152,7 @@ class HandshakeConnection(Speaking):
                 if event.side is Side.SERVER:
                     self._requested = self._requested or event.type == CERTIFICATE_REQUEST
                     self._ticket = self._ticket or event.type == NEW_SESSION_TICKET
+                    self._finished_waits = self._finished_waits or takes_early_data(event)
             elif isinstance(event, Alert):
                 if event.side is Side.SERVER and self.is_fatal(event):
                     self._alert = event
@@ -166,7 +173,10 @@ class HandshakeConnection(Speaking):
 
     def emit(self) -> None:
         """Send what the engine has for the server."""
-        data = self.engine.data_to_send()
+        data = self._finished + self.engine.data_to_send()
+        self._finished = b""
+        if self._finished_waits and self.engine.handshake_complete:
+            data, self._finished = before_last_record(data)
         record = self.record
         if data:
             if record.phase is Phase.HELLO and self.plan.hello_split and not self._hello_sent:
@@ -217,6 +227,24 @@ class HandshakeConnection(Speaking):
         record.note(Limit(Side.SERVER, record.at, what))
         raise Over("client", "error", large.reasons)
 
+    def answer_to_early_data(self) -> Steps:
+        """Hold our Finished back until an answer came, or for a while: what comes before it is an answer that anybody can replay.
+
+        EndOfEarlyData leaves: its keys depend on the ClientHello alone, so whoever replays that can replay it too.
+        """
+        until = self.deadlines.after(max(EARLY, ROUND_TRIPS * self.round_trip))
+        while not self._plaintext:
+            data = yield from self.maybe_receive(until)
+            if data is Late:
+                break
+            if data is None:
+                raise Over("server", "fin")
+            assert isinstance(data, bytes)
+            self.take(data)
+            self.pull()
+        self._finished_waits = False
+        self.emit()
+
     @property
     def round_trip(self) -> float:
         """The longest round trip seen, seconds: that of TCP, or (behind a proxy) that of the hello."""
@@ -237,6 +265,8 @@ class HandshakeConnection(Speaking):
 
     def verdict(self) -> Steps:
         """Listen. A ticket shortens the wait, application data ends it, a refusal or a close ends everything (Over)."""
+        if self._finished_waits:
+            yield from self.answer_to_early_data()
         ticket = self._ticket
         if self.plan.listen_first or self.plan.application is None:
             until = self.deadlines.after(self.window())
@@ -284,6 +314,7 @@ class HandshakeConnection(Speaking):
     def part(self) -> None:
         """Say close_notify where that is possible, and keep the session."""
         engine, record = self.engine, self.record
+        self._finished_waits = False
         if engine.handshake_complete and not engine.withheld:
             engine.close()
             self.emit()
@@ -302,3 +333,17 @@ def split_record(data: bytes, first: int) -> bytes:
     head = data[:3]
     pieces = (body[:first], body[first:])
     return b"".join(head + len(piece).to_bytes(2, "big") + piece for piece in pieces) + rest
+
+
+def takes_early_data(message: Message) -> bool:
+    """True for the EncryptedExtensions that accept early data (RFC 8446, Section 4.2.10)."""
+    extensions = getattr(message.value, "extensions", ()) if message.type == ENCRYPTED_EXTENSIONS else ()
+    return any(int(extension.type) == EARLY_DATA for extension in extensions)
+
+
+def before_last_record(data: bytes) -> tuple[bytes, bytes]:
+    """Records, and the last of them."""
+    at = last = 0
+    while at + 5 <= len(data):
+        last, at = at, at + 5 + int.from_bytes(data[at + 3:at + 5], "big")
+    return data[:last], data[last:]

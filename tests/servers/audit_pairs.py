@@ -114,6 +114,23 @@ def nginx_default(lab: Lab, say: str) -> Running:
     )
 
 
+def nghttpx(lab: Lab, *options: str) -> Running:
+    """nghttpx in front of nginx. It takes early data, and by itself waits with it until the handshake is over."""
+    from tests.servers.programs import find, free_port
+
+    behind: int = nginx_plain(lab, True).plain_port  # type: ignore[attr-defined]
+    pki, port, run = lab.pki, free_port(), lab.place("nghttpx")
+    command = [
+        find("nghttpx"), f"--frontend=127.0.0.1,{port}", f"--backend=127.0.0.1,{behind}", "--workers=1", "--no-ocsp",
+        "--verify-client", f"--verify-client-cacert={pki['root.pem']}", "--conf=/dev/null", *options, str(pki["server.key"]), str(pki["server.pem"]),
+    ]  # fmt: skip
+    return lab.start(command, port, run)
+
+
+def nghttpx_waits(lab: Lab) -> Running:
+    return nghttpx(lab)
+
+
 def plain_port(pki: Pki, running: Running) -> list[str]:
     return ["--plain-port", str(running.plain_port)]  # type: ignore[attr-defined]
 
@@ -346,9 +363,9 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair(
         "PROTO-EARLY",
-        "haproxy",
-        lambda lab: lab.haproxy("verify required allow-0rtt"),
-        lambda lab: lab.haproxy(),
+        "nghttpx",
+        lambda lab: nghttpx(lab, "--tls-no-postpone-early-data"),
+        nghttpx_waits,
         enforcement="ENFORCED",
     ),
     Pair(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import msgspec
 import pytest
 
 from inspector.report.model import Report
-from tests.servers.audit_pairs import issue, node_app
+from tests.servers.audit_pairs import issue, nghttpx_waits, node_app
 from tests.servers.conftest import Mtls
 from tests.servers.programs import Lab, Running, find, free_port
+
+DATED = 'http-request return status 200 content-type text/plain hdr date "%[date,http_date]" string "ok"'
 
 pytestmark = pytest.mark.server
 
@@ -116,6 +119,16 @@ def test_an_interrupt_prints_the_report_so_far(lab: Lab, number: int, code: int,
     (report,) = reports(out)
     assert (process.returncode, report["error"]["kind"]) == (code, kind)
     assert "not_run" in {check["status"] for check in report["audit"]["checks"]}
+
+
+@pytest.mark.parametrize("server", [nghttpx_waits, lambda lab: lab.haproxy("verify required allow-0rtt", rules=DATED)])
+def test_early_data_that_waits_for_the_end_of_the_handshake_is_no_finding(
+    lab: Lab, mtls: Mtls, server: Callable[[Lab], Running]
+) -> None:
+    (report,) = reports(mtls("audit", server(lab).target, *options(lab), "--json").out)
+    check = next(c for c in report["audit"]["checks"] if c["id"] == "PROTO-EARLY")
+    assert check["status"] == "pass"
+    assert "early data waits" in check["summary"]
 
 
 def replayed(lines: list[str], place: Path) -> list[str]:

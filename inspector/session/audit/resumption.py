@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspector.analysis import audit_dates
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.audit_reference import NEEDS
 from inspector.analysis.findings import Severity
 from inspector.credentials.model import Credential
+from inspector.drive.handshake import takes_early_data
 from inspector.plan import Channel, Pause, Session
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Probing, Shape
 from inspector.trace import events as ev
@@ -243,7 +245,7 @@ def tickets(audit: Auditor) -> Checking:
 
 
 def early_data(audit: Auditor) -> Checking:
-    """PROTO-EARLY: is a request served from 0-RTT data, and twice?"""
+    """PROTO-EARLY: is a request answered from 0-RTT data alone, before our side has proved that it is no replay?"""
     allowed = [value for value in (_early_limit(o) for o in audit.outcomes) if value]
     if not audit.inputs.dry_run and (not allowed or "1.3" not in audit.versions):
         return audit.result("PROTO-EARLY", "pass", "the server's tickets allow no early data")
@@ -257,24 +259,66 @@ def early_data(audit: Auditor) -> Checking:
             "PROTO-EARLY", "undecided", f"early data of {most} bytes is allowed, and no session was had", seen=(first,)
         )
     outcome = yield from _early_probe(audit, session)
-    early = outcome.transcript is not None and any(
-        int(e.type) == 42
-        for m in outcome.transcript.messages(HandshakeType.ENCRYPTED_EXTENSIONS)
-        for e in getattr(m.value, "extensions", ())
-    )
-    if outcome.status == 425 or not early:
+    finished = _finished_after_early_data(outcome)
+    if outcome.status == 425 or (finished is None and not _spoke_early(outcome)):
         return audit.result("PROTO-EARLY", "pass", "early data is not taken: " + outcome.how, seen=(outcome,))
-    if outcome.accepted:
-        return audit.result(
-            "PROTO-EARLY",
-            "finding",
-            f"GET {audit.path} is served from 0-RTT data, which anybody can replay",
-            severity="high",
-            confidence="confirmed",
-            seen=(outcome,),
-            control=f"tickets allow {most} bytes of early data",
-        )
-    return audit.result("PROTO-EARLY", "undecided", f"early data was taken, and the answer was {outcome.how}", seen=(outcome,))
+    if not outcome.accepted:
+        how = f"early data was taken, and the answer was {outcome.how}"
+        return audit.result("PROTO-EARLY", "undecided", how, seen=(outcome,))
+    early = _acted_on_early(audit, outcome, finished)
+    if early is None:
+        how = "early data was taken and answered once the handshake was over; without a Date nobody can tell when it was acted upon"
+        return audit.result("PROTO-EARLY", "undecided", how, seen=(outcome,))
+    if not early:
+        how = f"early data waits until the handshake is over (RFC 8470, 3): {outcome.how}"
+        return audit.result("PROTO-EARLY", "pass", how, seen=(outcome,))
+    return audit.result(
+        "PROTO-EARLY",
+        "finding",
+        f"GET {audit.path} is served from 0-RTT data, which anybody can replay: {early}",
+        severity="high",
+        confidence="confirmed",
+        seen=(outcome,),
+        control=f"tickets allow {most} bytes of early data; our Finished, which no replay has, was held back",
+    )
+
+
+def _acted_on_early(audit: Auditor, outcome: Outcome, finished: float | None) -> str | None:
+    """How it shows that the request was acted upon before our Finished came; "": it was not; None: nobody can tell.
+
+    Some servers act at once and cannot write before the handshake is over: then the answer's Date tells.
+    """
+    if finished is None or _spoke_early(outcome):
+        return "the answer came before the handshake was over"
+    skew = audit_dates.ahead(other for other in audit.outcomes if other.number != outcome.number)
+    when = audit_dates.made(outcome, skew) if skew is not None else None
+    if when is None or outcome.transcript is None:
+        return None
+    done = outcome.transcript.first(ev.HandshakeDone)
+    held = outcome.transcript.started + (done.at if done is not None else 0.0)
+    if when.high < finished:
+        return "its Date is before the end of the handshake, for which the answer waited"
+    return "" if when.low > held else None
+
+
+def _finished_after_early_data(outcome: Outcome) -> float | None:
+    """When our Finished left, seconds since the epoch, where the server had taken early data; else None."""
+    if outcome.transcript is None:
+        return None
+    if not any(map(takes_early_data, outcome.transcript.messages(HandshakeType.ENCRYPTED_EXTENSIONS))):
+        return None
+    sent = outcome.transcript.messages(HandshakeType.FINISHED, Side.CLIENT)
+    return outcome.transcript.started + sent[0].at if sent else None
+
+
+def _spoke_early(outcome: Outcome) -> bool:
+    """True if the server spoke before our Finished left: a replay has none, and would have been answered alike."""
+    for event in outcome.transcript.events if outcome.transcript is not None else ():
+        if isinstance(event, wire.Message) and event.side is Side.CLIENT and event.type == HandshakeType.FINISHED:
+            return False
+        if isinstance(event, wire.ApplicationData) and event.side is Side.SERVER:
+            return True
+    return False
 
 
 def _early_probe(audit: Auditor, session: Session | None) -> Probing:
