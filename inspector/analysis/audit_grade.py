@@ -87,15 +87,19 @@ def _worst_letter(findings: list[CheckResult]) -> tuple[str, str]:
 
 
 def grade(
-    checks: Iterable[CheckResult], *, with_credential: bool, ticket_lifetime: int | None, early_data: bool
+    checks: Iterable[CheckResult], *, with_credential: bool | None, ticket_lifetime: int | None, early_data: bool
 ) -> tuple[str, str]:
-    """The letter of the worst finding, capped by what was not tested, and the reason in words."""
+    """The letter of the worst finding, capped by what was not tested, and the reason in words.
+
+    ``with_credential``: the good credential was let in; False: it was not; None: none was given, or it was not shown.
+    """
     by_id: Mapping[str, CheckResult] = {check.id: check for check in checks}
     letter, why = _worst_letter([c for c in by_id.values() if c.status == "finding" and c.waived is None])
     if letter != "A":
         return letter, why
     if not with_credential:
-        return "B", "capped: no client credential given"
+        given = "the client credential was not let in" if with_credential is False else "no client credential given, or none shown"
+        return "B", f"capped: {given}"
     not_run = [name for name in (*NEEDED_FOR_A, *PROTOCOL_FOR_A) if by_id[name].status in ("not_run", "undecided")]
     if not_run:
         return "B", f"capped: not tested: {', '.join(not_run)}"

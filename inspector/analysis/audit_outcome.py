@@ -69,6 +69,10 @@ class Outcome(NamedTuple):
     empty: bool = False  # an HTTP answer without a body
     login: bool = False  # it asks who one is: a form for a password, or a redirect to one
     blank: bool = False  # a page of HTML without a word to read: a frame that a script fills
+    depth: int = 0  # how many steps of a protocol the server had gone along with before
+    word: str = ""  # what it said then, where that is no HTTP answer
+    furthest: str = ""  # of the good credential: the word that is as far as it gets, past those without one
+    who: str | None = None  # whom the server takes us for, where its protocol says so
     tls_layer: bool = False  # refused by the TLS layer: an alert, a close, or the server's own page about the certificate
     headers: tuple[tuple[str, str], ...] = ()
     redirect: str | None = None
@@ -136,8 +140,12 @@ def classify(transcript: Transcript) -> Outcome:
     app = result.result if result else None
     if app is not None and app.http is not None:
         return with_answer(base, app.http)
+    if app is not None and app.answered:
+        said = f"{app.depth} {app.status or app.error or ''}"
+        base = base._replace(depth=app.depth, word=said, how=f"{app.protocol}: {app.error or app.summary}")
     if app is not None and app.answered and app.accepted is not None:
-        return base._replace(kind=ACCEPTED if app.accepted else REFUSED, how=f"{app.protocol} {app.summary}", body=app.reply[:200])
+        kind = ACCEPTED if app.accepted else REFUSED
+        return base._replace(kind=kind, how=f"{app.protocol} {app.summary}", body=app.reply[:200], who=app.who)
     return _classify_tls(base, transcript, app.answered if app is not None else False)
 
 
@@ -189,6 +197,11 @@ def relate(outcome: Outcome, good: Outcome | None, identity: frozenset[bytes] = 
     ``identity`` are the words by which a page may name the good credential's bearer; ``varies``: two answers to the good
     credential itself were not alike, so that pages cannot be compared and only the status speaks.
     """
+    if good is not None and good.who is not None and outcome.who is not None and outcome.who != good.who:
+        # where the answer is a name, the name is the page
+        return outcome._replace(kind=REFUSED, how=f"{outcome.how}, where your credential is known as {good.who}")
+    if good is not None and good.furthest and outcome.word == good.furthest:
+        return outcome._replace(kind=ACCEPTED)
     if outcome.status is None or good is None or good.status is None or outcome.tls_layer:
         return outcome
     if alike(outcome, good, identity):

@@ -121,5 +121,5 @@ def whoami(with_certificate: bool) -> Script:
     answer = yield from _answer(_extended(3, WHO_AM_I))
     if answer.code == 0:
         who = text_of(answer.value) or "anonymous"
-        return AppResult("ldap", True, True, "0", f"known as {who}{bound}")
+        return AppResult("ldap", True, True, "0", f"known as {who}{bound}", who=who)
     return AppResult("ldap", True, False if answer.code in REFUSED else None, str(answer.code), _said(answer) + bound)

@@ -16,6 +16,17 @@ from inspector.plan import Channel, Conversation
 REFUSED = "5"  # SMTP: permanent negative completion
 NO_SUCH_COMMAND = ("500", "501", "502", "503", "504")
 TEMPORARY = "4"
+CLOSING, NOT_AUTHORISED = "421", b"4.7.1"
+
+
+def _verdict(code: str, lines: list[bytes]) -> bool | None:
+    """False where the server refuses us; None for what may be otherwise later.
+
+    Postfix turns clients without the right certificate away with "421 4.7.1": it closes the channel (RFC 5321, 3.8), because we are
+    not authorised (RFC 3463, X.7.1). Other temporary refusals of that class are of greylists and rate limits.
+    """
+    closed = code == CLOSING and lines[-1][4:].startswith(NOT_AUTHORISED)
+    return False if code[0] == REFUSED or closed else None
 
 
 def smtp(greeting: bool) -> Script:
@@ -23,18 +34,18 @@ def smtp(greeting: bool) -> Script:
     if greeting:
         code, lines = yield from _coded()
         if code != "220":
-            return _step("smtp", code, False if code[0] == REFUSED else None, lines[-1])
+            return _step("smtp", code, _verdict(code, lines), lines[-1])
     code, lines = yield from _coded(f"EHLO {OUR_NAME}\r\n".encode())
     if code != "250":
-        return _step("smtp", code, False if code[0] == REFUSED else None, lines[-1])
+        return _step("smtp", code, _verdict(code, lines), lines[-1])
     code, lines = yield from _coded(f"MAIL FROM:<audit@{OUR_NAME}>\r\n".encode())
     if code[0] != "2":
-        return _step("smtp", code, False if code[0] == REFUSED else None, b"MAIL: " + lines[-1])
+        return _step("smtp", code, _verdict(code, lines), b"MAIL: " + lines[-1])._replace(depth=1)
     mail = lines[-1]
     code, lines = yield from _coded(f"RCPT TO:<audit@{OUR_NAME}>\r\n".encode())
     yield Want(b"RSET\r\nQUIT\r\n", 0)
-    if code[0] == REFUSED and code not in NO_SUCH_COMMAND:
-        return _step("smtp", code, False, b"RCPT: " + lines[-1])
+    if _verdict(code, lines) is False and code not in NO_SUCH_COMMAND:
+        return _step("smtp", code, False, b"RCPT: " + lines[-1])._replace(depth=2)
     return _step("smtp", code, None if code[0] == TEMPORARY else True, b"MAIL: " + mail)
 
 

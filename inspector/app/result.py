@@ -32,3 +32,5 @@ class AppResult(NamedTuple):
     reply: bytes = b""
     http: HttpReply | None = None
     error: str | None = None  # the peer broke the protocol, or a limit was hit: in words
+    depth: int = 0  # how many steps the server had gone along with before, where there are several
+    who: str | None = None  # whom the server takes us for, where its answer says so

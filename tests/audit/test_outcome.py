@@ -87,6 +87,13 @@ def test_who_does_not_get_the_page_of_the_good_credential_is_not_let_in(
     assert related(good, other) == expected
 
 
+@pytest.mark.parametrize(("who", "expected"), [("dn:cn=alice", "accepted"), ("anonymous", "refused")])
+def test_where_the_answer_is_a_name_the_name_is_the_page(who: str, expected: str) -> None:
+    known = [AppResult("ldap", True, True, "0", "known as x", who=name) for name in ("dn:cn=alice", who)]
+    good, other = (oracle.classify(transcript(ev.ApplicationResult(1.0, result))) for result in known)
+    assert oracle.relate(other, good).kind == expected
+
+
 def test_pages_are_the_same_whatever_their_dates_and_ids() -> None:
     one = oracle.classify(transcript(http(200, b"at 12:00:01 id 8f14e45fceea167a\n")))
     other = oracle.classify(transcript(http(200, b"at 12:59:59 id c9f0f895fb98ab91\n")))

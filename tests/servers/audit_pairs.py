@@ -122,7 +122,8 @@ def nghttpx(lab: Lab, *options: str) -> Running:
     pki, port, run = lab.pki, free_port(), lab.place("nghttpx")
     command = [
         find("nghttpx"), f"--frontend=127.0.0.1,{port}", f"--backend=127.0.0.1,{behind}", "--workers=1", "--no-ocsp",
-        "--verify-client", f"--verify-client-cacert={pki['root.pem']}", "--conf=/dev/null", *options, str(pki["server.key"]), str(pki["server.pem"]),
+        "--verify-client", f"--verify-client-cacert={pki['root.pem']}", "--conf=/dev/null", *options,
+        str(pki["server.key"]), str(pki["server.pem"]),
     ]  # fmt: skip
     return lab.start(command, port, run)
 

@@ -95,7 +95,7 @@ class Knowledge:
     @property
     def served(self) -> bool:
         """The good credential is let in on the first path: its answer is no error."""
-        return self.reached and (self.good[self.path].status or 200) < 400
+        return self.reached and (self.good[self.path].status or 200) < 400 and not self.good[self.path].furthest
 
     def settle(self) -> None:
         """Drop the good credential's answer where it is no oracle: everybody gets the same, and that is no page.

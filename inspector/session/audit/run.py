@@ -68,6 +68,7 @@ def _unreachable(audit: Auditor) -> bool:
 def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:
     """N, G and X: no certificate, the good credential, a random path without one."""
     first = yield from audit.probe(Shape("no certificate", audit.path, repeats=0), anew=True)
+    first = yield from _over_http2(audit, first)
     audit.verified = audit.inputs.dry_run or _verified(first)
     audit.kit = Kit(audit.settings.credential, audit.inputs.issuer, audit.settings.now)
     if _unreachable(audit):
@@ -90,6 +91,26 @@ def _baselines(audit: Auditor, notes: list[str]) -> Doing[None]:
         notes.append(f"your credential {word} ({audit.good[audit.path].how}): mtls diagnose says why")
 
 
+def _over_http2(audit: Auditor, first: Outcome) -> Doing[Outcome]:
+    """The first probe, over HTTP/2 where the server speaks no HTTP/1.1 (gRPC): then all of the audit goes over that.
+
+    What ALPN is agreed to shows in the handshake, whatever becomes of our certificate.
+    """
+    if not audit.http or audit.settings.alpn is not None or _agreed(first) or first.status is not None or audit.inputs.dry_run:
+        return first
+    again = yield from audit.probe(Shape("no certificate, over HTTP/2", audit.path, alpn=("h2",), repeats=0))
+    if _agreed(again) != "h2":
+        return first
+    audit.base = audit.base._replace(alpn=("h2",))
+    return (yield from audit.probe(Shape("no certificate", audit.path, repeats=0), anew=True))
+
+
+def _agreed(outcome: Outcome) -> str | None:
+    """The application protocol that the handshake agreed on."""
+    done = outcome.transcript.first(ev.HandshakeDone) if outcome.transcript is not None else None
+    return done.alpn if done is not None else None
+
+
 def _good(audit: Auditor, first: Outcome) -> Doing[None]:
     """Baseline G of each path; on the first path twice, to know whether its page can be compared at all."""
     assert audit.credential is not None
@@ -106,10 +127,14 @@ def _good(audit: Auditor, first: Outcome) -> Doing[None]:
 
 def _as_baseline(outcome: Outcome, first: Outcome) -> Outcome:
     """An error page of the application is a baseline too: who gets it came past TLS. 401 and 403 are one only where TLS refuses
-    those without a certificate; else they may be the very refusal that is looked for. So may a login.
+    those without a certificate; else they may be the very refusal that is looked for. So may a login. So is a refusal of another
+    protocol, after more steps than those without a certificate may take, or after TLS where that refuses them.
     """
     if outcome.login and not first.tls_layer:
         return outcome._replace(kind=oracle.REFUSED, how=f"{outcome.how}, a login")
+    spoke = outcome.kind == oracle.UNDECIDED and first.tls_layer and bool(outcome.word)
+    if not outcome.accepted and outcome.status is None and (spoke or (outcome.depth > first.depth and first.refused)):
+        return outcome._replace(kind=oracle.ACCEPTED, furthest=outcome.word)
     if outcome.status is None or outcome.tls_layer or outcome.accepted:
         return outcome
     if outcome.status in oracle.REFUSING_STATUSES and (not first.tls_layer or outcome.status == 421):
@@ -206,7 +231,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
     early = any(c.id == "PROTO-EARLY" and c.status == "finding" for c in checks)
     letter, why = audit_grade.grade(
-        checks, with_credential=audit.reached, ticket_lifetime=max(lifetimes, default=None), early_data=early
+        checks, with_credential=_good_accepted(audit), ticket_lifetime=max(lifetimes, default=None), early_data=early
     )
     run_ = sum(check.status in ("pass", "finding") for check in checks)
     part = AuditPart(
