@@ -155,6 +155,11 @@ CAUSE_TEXTS: dict[str, CauseText] = {
         "check the port; where the protocol starts in clear text, give --starttls",
         "another TLS client completes a handshake with this port",
     ),
+    "refused-before-tls": CauseText(
+        "the server (or a proxy on the way) refused us in the protocol itself, before TLS could begin",
+        "read its words: it may not let this address in, be busy, or offer no TLS on this port; its operator knows which",
+        "another client of the same protocol, from the same address, gets as far as TLS",
+    ),
     "unreachable": CauseText(
         "no connection to the server could be made",
         "check the name, the port, and the firewalls on the way",
@@ -171,7 +176,7 @@ CAUSE_TEXTS: dict[str, CauseText] = {
         "the server completes a handshake with what was offered",
     ),
     "server-name": CauseText(
-        "the server does not serve the name that was asked for (SNI)",
+        "the server does not serve the name that was asked for (SNI, or the protocol's own)",
         "give the name that the server is known by (--server-name)",
         "the same handshake with another name fails in the same way",
     ),

@@ -178,7 +178,14 @@ HELLO_CAUSES: dict[str, tuple[float, dict[str, float]]] = {
         0.5, {"alert:70": 0.75, "alert:40": 0.13, "alert:86": 0.05, "alert:80": 0.02, "close": 0.03, "reset": 0.02},
     ),
     "no-shared-cipher": (0.5, {"alert:40": 0.75, "alert:71": 0.2, "alert:47": 0.03, "close": 0.01, "reset": 0.01}),
-    "server-name": (0.4, {"alert:112": 0.7, "alert:40": 0.1, "alert:80": 0.1, "alert:49": 0.03, "close": 0.03, "reset": 0.04}),
+    "refused-before-tls": (1.0, {"prelude:refused": 0.97, "prelude:name": 0.03}),
+    "server-name": (
+        0.4,
+        {
+            "alert:112": 0.7, "alert:40": 0.1, "alert:80": 0.1, "alert:49": 0.03, "close": 0.03, "reset": 0.04, "prelude:name": 1.0,
+            "prelude:refused": 0.05,
+        },
+    ),
     "no-shared-alpn": (0.3, {"alert:120": 0.97, "alert:40": 0.02, "close": 0.01}),
     "large-client-hello": (0.15, {"silence": 0.4, "reset": 0.4, "close": 0.15, "alert:50": 0.03, "alert:40": 0.02}),
 }

@@ -37,6 +37,8 @@ SIGNALS = {
     "error": "answered with an error",
     "accepted": "accepted",
     "plain": "spoke something that is not TLS",
+    "prelude:refused": "refused us before TLS began",
+    "prelude:name": "does not serve the name that it was asked for",
     "network": "could not be reached",
 }
 

@@ -144,7 +144,7 @@ def _before_certificates(observed: Observed) -> Explained:
             evidence.append(Evidence(text=f"our ClientHello has {observed.hello_size} bytes", message=0))
         evidence += [Evidence(text=f"{p.name}: {outcome_words(p)}", probe=p.name) for p in observed.probes]
         causes.append(_cause(candidate, tuple(evidence), ""))
-    answered = signal.startswith("alert:") and not observed.ours
+    answered = signal.startswith(("alert:", "prelude:")) and not observed.ours
     side: Side = "server_rejected_client" if answered else "network"
     who = "The server rejected the handshake before certificates came into it" if answered else "It never came to certificates"
     actor = "our side" if observed.ours else "it" if answered else "the server"

@@ -44,13 +44,27 @@ def _application_signal(auth: ClientAuth, result: Any) -> str | None:
     return "error" if auth.verdict == "undecided" and auth.ground == "status" else None
 
 
+# RFC 6120, 4.9.3: the server answers, and does not serve the name that the stream was opened to
+NAME_REFUSED = frozenset({"host-unknown", "host-gone", "improper-addressing"})
+
+
+def _prelude_signal(transcript: Transcript, ended: ev.Ended) -> str:
+    """What became of the conversation before TLS: who answers in the very protocol that was asked has refused us, or the name."""
+    done = transcript.last(ev.PreludeDone)
+    result = done.result if done is not None else None
+    if ended.how == "prelude_refused" and result is not None and getattr(result, "error", None) is None:
+        named = result.protocol == "xmpp" and result.status in NAME_REFUSED
+        return "prelude:name" if named else "prelude:refused"
+    answered = any(e.side is Side.SERVER for e in transcript.all(ev.Plain))
+    return "plain" if answered else {"fin": "close", "reset": "reset"}.get(ended.how, "silence")
+
+
 def _network_signal(transcript: Transcript) -> str | None:
     if transcript.first(ev.Connected) is None:
         return "network"
     prelude = [e for e in transcript.all(ev.Ended) if str(e.phase) in {"resolve", "connect", "prelude"}]
     if prelude:
-        answered = any(e.side is Side.SERVER for e in transcript.all(ev.Plain))
-        return "plain" if answered else {"fin": "close", "reset": "reset"}.get(prelude[-1].how, "silence")
+        return _prelude_signal(transcript, prelude[-1])
     spoke = any(isinstance(e, (wire.Message, wire.Alert)) and e.side is Side.SERVER for e in transcript.events)
     if not spoke and any(e.side is Side.SERVER for e in transcript.all(wire.NotTls)):
         return "plain"
@@ -181,7 +195,8 @@ def _network_words(transcript: Transcript) -> str | None:
     if failed and transcript.first(ev.Connected) is None:
         return "; ".join(f"{a.address} port {a.port}: {a.error}" for a in failed[:4])
     ended = transcript.last(ev.Ended)
-    return ended.detail or None if ended is not None and transcript.first(ev.Connected) is None else None
+    early = ended is not None and (ended.how == "prelude_refused" or transcript.first(ev.Connected) is None)
+    return ended.detail or None if ended is not None and early else None
 
 
 def problems_of_server(transcript: Transcript) -> tuple[str, ...]:

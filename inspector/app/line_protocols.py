@@ -37,6 +37,12 @@ def _coded(send: bytes = b"") -> Coded:
     return code.decode(), lines
 
 
+def _belongs(line: bytes, *beginnings: bytes) -> None:
+    """Raises PeerBroke where a line begins as none of this protocol does: a refusal is one only in the protocol that was asked."""
+    if not line.startswith(beginnings):
+        raise PeerBroke(f"'{text_of(line, 60)}' is no answer of this protocol")
+
+
 def _until(prefixes: tuple[bytes, ...], send: bytes = b"") -> Generator[Want, bytes, list[bytes]]:
     """The lines up to the first that begins with one of ``prefixes`` (in any case)."""
     lines = [(yield Want(send))]
@@ -86,6 +92,7 @@ def lmtp_starttls() -> Script:
 def imap_starttls() -> Script:
     greeting = yield Want()
     if not greeting.upper().startswith(b"* OK"):
+        _belongs(greeting, b"* ")
         return _agreed("imap", _word(greeting, 1), False, greeting)
     lines = yield from _until((b"A1 ", b"* BYE"), b"a1 STARTTLS\r\n")
     return _agreed("imap", _word(lines[-1], 1), _word(lines[-1], 1).upper() == "OK", lines[-1])
@@ -94,6 +101,7 @@ def imap_starttls() -> Script:
 def pop3_starttls() -> Script:
     greeting = yield Want()
     if not greeting.startswith(b"+OK"):
+        _belongs(greeting, b"-ERR")
         return _agreed("pop3", _word(greeting), False, greeting)
     answer = yield Want(b"STLS\r\n")
     return _agreed("pop3", _word(answer), answer.startswith(b"+OK"), answer)
@@ -112,6 +120,7 @@ def ftp_starttls() -> Script:
 def nntp_starttls() -> Script:
     greeting = yield Want()
     if _word(greeting) not in ("200", "201"):
+        _belongs(greeting, b"4", b"5")
         return _agreed("nntp", _word(greeting), False, greeting)
     answer = yield Want(b"STARTTLS\r\n")
     return _agreed("nntp", _word(answer), _word(answer) == "382", answer)

@@ -245,6 +245,7 @@ class _StepSettings(NamedTuple):
     starttls: str | None
     credential: Any = None
     app_user: str | None = None
+    server_name: str | None = None
     paths: tuple[str, ...] = ()
 
 

@@ -20,6 +20,8 @@ class StepSettings(Protocol):
     @property
     def target(self) -> Target: ...
     @property
+    def server_name(self) -> str | None: ...
+    @property
     def starttls(self) -> str | None: ...
     @property
     def credential(self) -> Credential | None: ...
@@ -169,5 +171,5 @@ STEPS: dict[str, Callable[[StepSettings], Script]] = {
     "mysql": lambda settings: script_of("mysql.login")(user_of(settings), _greeted(settings)),
     "ldap": lambda settings: script_of("ldap.whoami")(settings.credential is not None),
     "mqtt": lambda settings: script_of("mqtt.connect")(settings.app_user),
-    "xmpp": lambda settings: script_of("xmpp.features")(settings.target.host or "localhost"),
+    "xmpp": lambda settings: script_of("xmpp.features")(settings.server_name or settings.target.host or "localhost"),
 }

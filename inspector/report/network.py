@@ -107,7 +107,10 @@ TOLD: dict[str, Told] = {
         "{where} reset the connection in answer to our ClientHello, without a word of TLS",
         "a firewall or a load balancer may be in the way; it may want another name (--server-name)",
     ),
-    "prelude": ("{where} did not let us begin TLS: {detail}", "check --starttls, and the proxy where one is used"),
+    "prelude": (
+        "{where} did not let us begin TLS: {detail}",
+        "these are its own words; another name is --server-name, another protocol --starttls",
+    ),
 }
 NO_SOCKET: Told = ("nobody listens on {where}: {detail}", "check the path of the socket, and that the server is running")
 USUALLY: Told = ("cannot talk to {where}: {detail}", "check host and port")

@@ -110,6 +110,10 @@ def _version_probes(plan: HandshakePlan, observed: Observed) -> list[Probe]:
     return found
 
 
+# where no ClientHello was read, another one changes nothing
+NO_HELLO = frozenset({"network", "plain", "prelude:refused", "prelude:name"})
+
+
 def hello_probes(plan: HandshakePlan, observed: Observed) -> tuple[Probe, ...]:
     """What can be tried where it never came to certificates. None of them presents a credential."""
     bare = plan._replace(credential=None)
@@ -118,15 +122,15 @@ def hello_probes(plan: HandshakePlan, observed: Observed) -> tuple[Probe, ...]:
     if (observed.hello_size or 0) > LARGE_HELLO and signal in {"silence", "reset", "close"} and plan.groups is None:
         found.append(Probe("small ClientHello", "small key shares only, so that the ClientHello fits one packet",
                            lambda: bare._replace(name="small ClientHello", groups=SMALL_GROUPS)))
-    if plan.server_name is not None and signal not in {"network", "plain"}:
+    if plan.server_name is not None and signal not in NO_HELLO:
         found.append(Probe("without a server name", "no SNI", lambda: bare._replace(name="without a server name",
             server_name=None)))
-    if plan.alpn and signal not in {"network", "plain"}:
+    if plan.alpn and signal not in NO_HELLO:
         found.append(Probe("without ALPN", "no ALPN", lambda: bare._replace(name="without ALPN", alpn=())))
-    if signal not in {"network", "plain"} and plan.minimum is None:
+    if signal not in NO_HELLO and plan.minimum is None:
         found.append(Probe("all versions", "TLS 1.0 and 1.1, too, up to your limit", lambda: bare._replace(
             name="all versions", minimum=TlsVersion.TLS1_0, security_level=0)))
-    if plan.ciphers is None and signal not in {"network", "plain"}:
+    if plan.ciphers is None and signal not in NO_HELLO:
         found.append(Probe("all ciphers", "every cipher suite that OpenSSL has", lambda: bare._replace(
             name="all ciphers", ciphers="ALL:COMPLEMENTOFALL", security_level=0)))
     return tuple(found)

@@ -18,7 +18,7 @@ from inspector.wire.registry import AlertDescription, ClientCertificateType, Sig
 
 CLOSING = frozenset({AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED})
 # error.kind of a report without a verdict -> signal
-FAILURES = {"not-tls": "plain", "reset": "reset", "closed": "close", "silent": "silence"}
+FAILURES = {"not-tls": "plain", "reset": "reset", "closed": "close", "silent": "silence", "prelude": "prelude:refused"}
 
 
 def observed_in(report: Report) -> Observed:

@@ -65,7 +65,7 @@ def road_of(settings: Settings) -> Road:
         proxy=settings.proxy,
         proxy_protocol=settings.proxy_protocol,
         starttls=settings.starttls,
-        prelude=starttls.prelude_for(settings.starttls, settings.target.host) if settings.starttls else None,
+        prelude=starttls.prelude_for(settings.starttls, settings.verify_name or "") if settings.starttls else None,
     )
 
 

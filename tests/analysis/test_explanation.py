@@ -137,6 +137,8 @@ def test_our_own_refusal_is_never_put_on_the_server() -> None:
     ("hello/alert:40", "server_rejected_client", "no-shared-cipher"),
     ("hello/alert:112", "server_rejected_client", "server-name"),
     ("hello/alert:120", "server_rejected_client", "no-shared-alpn"),
+    ("hello/prelude:name", "server_rejected_client", "server-name"),
+    ("hello/prelude:refused", "server_rejected_client", "refused-before-tls"),
 ])
 def test_what_never_came_to_certificates_is_named(signal: str, side: str, cause: str) -> None:
     explained = explain(Observed(verdict="undecided", signal=signal))

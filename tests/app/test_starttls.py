@@ -70,6 +70,13 @@ def test_bytes_after_the_go_ahead_are_refused(protocol, together):
     assert result.error is not None
 
 
+@pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3", "ftp", "nntp"])
+def test_what_is_not_of_the_protocol_is_no_refusal(protocol):
+    result, _ = converse(prelude_for(protocol)(), [b"SSH-2.0-OpenSSH_9.2\r\n"])
+    assert result.accepted is None
+    assert result.error is not None
+
+
 def test_an_unknown_protocol_is_wrong_usage():
     with pytest.raises(UsageError):
         prelude_for("gopher")

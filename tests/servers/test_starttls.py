@@ -71,6 +71,17 @@ def test_prosody(mtls, lab, pki):
     held(*verdicts(mtls, pki, server.port, "xmpp"), "xmpp", "features")
 
 
+def test_the_name_of_xmpp_is_that_of_the_handshake(mtls, lab, pki):
+    """The address is where to go, --server-name is whom to ask for, in the stream as in SNI."""
+    server = plain_lab.prosody(lab)
+    for name, side, cause in (("localhost", "nobody", None), ("other.test", "server_rejected_client", "server-name")):
+        called = mtls(
+            "diagnose", f"127.0.0.1:{server.port}", "--server-name", name, "--starttls", "xmpp", *words(pki, "good")
+        )
+        found = called.report["diagnosis"]
+        assert (found["side"], next((c["id"] for c in found["causes"]), None)) == (side, cause)
+
+
 def test_openldap(mtls, lab, pki):
     server = plain_lab.openldap(lab)
     good, bad = verdicts(mtls, pki, server.port, "ldap")
