@@ -269,21 +269,36 @@ def _listened(seen: Flights) -> bool:
 
 
 def _by_missing_answer(seen: Flights) -> Judgement | None:
-    """What was asked was not answered until our deadline: a ticket before it, or a part of an answer, is no acceptance."""
-    ended = seen.transcript.last(ev.Ended)
-    if seen.answer is not None or not seen.handshake_done or not seen.we_spoke or seen.transcript.plan is None:
+    """What was asked got no whole answer: a ticket before it, or a part of an answer, is no acceptance."""
+    if not _unanswered(seen.answer) or not seen.handshake_done or not seen.we_spoke or seen.transcript.plan is None:
         return None
-    if seen.server_data and seen.closed_by_server is not None:
-        told = f"{seen.closed_by_server} before its answer to the first step was whole"
-    elif ended is not None and ended.how == "deadline":
+    said = _why_unanswered(seen)
+    if said is None:
+        return None
+    told, ground = said
+    if seen.requested is False:
+        return Judgement("not_requested", f"no CertificateRequest in this connection; {told}", 0.7, ground=ground)
+    return Judgement("undecided", f"{told}: TLS let us in, and the application has not said anything", 0.6, ground=ground)
+
+
+def _unanswered(answer: Any) -> bool:
+    """True where no answer came, or one that is not whole, or not of the protocol."""
+    if answer is None:
+        return True
+    return answer.http is None and answer.accepted is None and bool(answer.error or answer.protocol == "http")
+
+
+def _why_unanswered(seen: Flights) -> tuple[str, Ground] | None:
+    ended, result = seen.transcript.last(ev.Ended), seen.transcript.last(ev.ApplicationResult)
+    if ended is not None and ended.how == "deadline":
         seconds = ended.at - min((e.at for e in seen.transcript.all(ev.PhaseEntered) if e.phase is Phase.APPLICATION), default=0.0)
         part = "only a part of an answer" if seen.server_data else "no answer"
-        told = f"{part} to the first step within {seconds:.0f} s"
-    else:
-        return None
-    if seen.requested is False:
-        return Judgement("not_requested", f"no CertificateRequest in this connection; {told}", 0.7, ground="no-answer")
-    return Judgement("undecided", f"{told}: TLS let us in, and the application has not said anything", 0.6, ground="no-answer")
+        return f"{part} to the first step within {seconds:.0f} s", "no-answer"
+    if seen.server_data and result is not None and result.result.error:
+        return f"no whole answer to the first step came ({result.result.error})", "status"
+    if seen.server_data and seen.closed_by_server is not None:
+        return f"{seen.closed_by_server} before its answer to the first step was whole", "status"
+    return None
 
 
 def _by_client_alert(seen: Flights) -> Judgement | None:

@@ -27,6 +27,7 @@ DENIALS = frozenset({400, 401, 403, 407, 495, 496, 511})
 OUGHT_TO_REFUSE = 0.5
 # critical findings that are no causes of the model, in words
 NO_CAUSES = {"bad-signature": "a signature in its chain does not verify"}
+TOO_MANY_REQUESTS = 429
 BY_COMPARISON = 0.85  # how sure
 WHOLE_ANSWERS: frozenset[Ground] = frozenset({"yes", "anybody", "words", "status"})
 
@@ -61,12 +62,16 @@ def answer_of(transcript: Transcript, auth: ClientAuth) -> Answer:
     if reply is not None:
         return Answer(_kind_of(reply.status, auth), f"HTTP {reply.status}", fingerprint(reply.status, reply.headers, reply.body),
                       reply.status)
+    if auth.ground == "status":
+        return Answer("answered", auth.rests_on.split(":", 1)[0])
     if auth.ground in WHOLE_ANSWERS:
         return Answer("denied" if auth.verdict == "rejected" else "served", auth.rests_on)
     return Answer("ended", auth.rests_on.split(":", 1)[0])
 
 
 def _kind_of(status: int, auth: ClientAuth) -> Kind:
+    if status == TOO_MANY_REQUESTS:
+        return "unknown"
     if auth.ground == "words" or status in DENIALS or (200 <= status < 300 and auth.ground == "status"):
         return "denied"
     if 200 <= status < 300:

@@ -216,7 +216,7 @@ def _undecided(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]])
 WOULD_TELL = {
     "step": "either the first step is not of the server's protocol, or its application does not allow this identity: give the "
             "protocol (--app PROTOCOL, or --alpn h2)",
-    "no-answer": "more time (--timeout), another path (--path), or the server's log would tell",
+    "no-answer": "more time (--timeout), another path (--path), the right protocol (--app), or the server's log would tell",
     "status": "a path that only an accepted certificate is served (--path) would tell, or the application's log",
     "words": "the log of the application, or a certificate of which the server takes more, would tell",
     "yes": "a path that only an accepted certificate is served (--path) would tell, or the application's log",

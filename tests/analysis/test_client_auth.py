@@ -87,6 +87,16 @@ def test_an_answer_that_does_not_come_outweighs_a_ticket(tls13: bool, more: bool
     assert "to the first step within" in judged.rests_on
 
 
+def test_a_stream_that_is_reset_is_no_acceptance() -> None:
+    """HTTP/2: the settings came, and then no answer."""
+    scene = completed().ticket().phase(Phase.APPLICATION).data(Side.CLIENT).data(Side.SERVER)
+    error = "the server reset the stream"
+    scene.add(ev.ApplicationResult(scene.at, AppResult("http", True, None, None, error, b"settings", error=error)))
+    judged = judge(scene.ended("client", "done").transcript)
+    assert (judged.verdict, judged.ground) == ("undecided", "status")
+    assert "reset the stream" in judged.rests_on
+
+
 def test_an_answer_that_is_cut_off_is_no_acceptance() -> None:
     """As HTTP/2's settings, which everybody gets, before the connection is closed."""
     scene = completed().ticket().phase(Phase.APPLICATION).data(Side.CLIENT).data(Side.SERVER).ended("server", "fin")
