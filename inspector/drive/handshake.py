@@ -6,9 +6,11 @@ certificate in TLS 1.3 says so only after our side is done, and a write that mee
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from inspector.drive.connection import Late
 from inspector.drive.end import Over
-from inspector.drive.loop import Loop, Steps
+from inspector.drive.loop import Loop, Ready, Steps, Wait
 from inspector.drive.speak import Speaking
 from inspector.engine.connection import ClientConnection, CloseNotify, Data
 from inspector.plan import Channel, HandshakePlan
@@ -233,17 +235,22 @@ class HandshakeConnection(Speaking):
         EndOfEarlyData leaves: its keys depend on the ClientHello alone, so whoever replays that can replay it too.
         """
         until = self.deadlines.after(max(EARLY, ROUND_TRIPS * self.round_trip))
-        while not self._plaintext:
-            data = yield from self.maybe_receive(until)
-            if data is Late:
-                break
-            if data is None:
-                raise Over("server", "fin")
-            assert isinstance(data, bytes)
-            self.take(data)
-            self.pull()
+        while not self._plaintext and (yield from self.listen(until)):
+            pass
         self._finished_waits = False
         self.emit()
+
+    def listen(self, until: float) -> Generator[Wait, Ready, bool]:
+        """Take what the server says next; False where nothing came until then. Raises Over where it ends the connection."""
+        data = yield from self.maybe_receive(until)
+        if data is Late:
+            return False
+        if data is None:
+            raise Over("server", "fin")
+        assert isinstance(data, bytes)
+        self.take(data)
+        self.pull()
+        return True
 
     @property
     def round_trip(self) -> float:
@@ -270,15 +277,7 @@ class HandshakeConnection(Speaking):
         ticket = self._ticket
         if self.plan.listen_first or self.plan.application is None:
             until = self.deadlines.after(self.window())
-            while not self._plaintext:
-                data = yield from self.maybe_receive(until)
-                if data is Late:
-                    break
-                if data is None:
-                    raise Over("server", "fin")
-                assert isinstance(data, bytes)
-                self.take(data)
-                self.pull()
+            while not self._plaintext and (yield from self.listen(until)):
                 if self._ticket and not ticket:
                     ticket = True
                     until = min(until, self.deadlines.after(GRACE + self.round_trip))
