@@ -55,17 +55,17 @@ def is_ip_address(text: str) -> bool:
     return True
 
 
-def to_ascii_host(host: str) -> str:
+def to_ascii_host(host: str, *, suffix: bool = False) -> str:
     """The host as it goes on the wire: IP addresses as they are, names in A-labels, lower case kept as typed.
 
-    Raises UsageError for what is neither an address nor a name.
+    ``suffix``: it is the end of names, not one of its own. Raises UsageError for what is neither an address nor a name.
     """
     if is_ip_address(host):
         return host
     name = host if host.isascii() else _a_labels(host)
     if not HOST.fullmatch(name):
         raise UsageError(f"{_shown(host)} is not a host name", hint="check the spelling of the name")
-    if NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
+    if not suffix and NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
         # no top-level domain is a number; some programs read this as an address, each its own way (WHATWG URL, Section 3.5)
         raise UsageError(f"{_shown(host)} is neither a name nor an address", hint="write an IPv4 address as 127.0.0.1")
     return name

@@ -114,7 +114,8 @@ def _taken(seen: Flights, rests_on: str, confidence: float) -> Judgement:
     if seen.resumed and not seen.requested:
         return Judgement("accepted", f"{rests_on}, on a resumed session (the server asks nobody again)", confidence)
     if seen.sent is None:
-        return Judgement("accepted", f"{rests_on}; whether a certificate was sent is not in the capture", min(confidence, 0.6))
+        told = f"{rests_on}; whether a certificate was sent is not in the capture"
+        return Judgement("accepted", told, min(confidence, encrypted.TLS_ONLY))
     without = "" if seen.sent else ", without a certificate"
     return Judgement("accepted", rests_on + without, confidence)
 
@@ -254,6 +255,8 @@ def _by_close(seen: Flights) -> Judgement | None:
     if not seen.handshake_done:
         told = f"{how} right after our Certificate, in the handshake, without an alert"
         return Judgement("rejected", told, 0.9, "close", ground="close")
+    if not seen.we_spoke and _idled(seen):
+        return None
     if not seen.we_spoke:
         told = f"{how} right after the handshake, before anything was asked, without an alert"
         return Judgement("rejected", told, 0.85, "close", ground="close")
@@ -261,6 +264,12 @@ def _by_close(seen: Flights) -> Judgement | None:
         return Judgement("rejected", f"{how} in answer to the first step, without an alert", 0.6, "close", ground="step")
     told = f"{how} only in answer to the first step: TLS had let us in, and the step may not be of its protocol"
     return Judgement("undecided", told, 0.6, ground="step")
+
+
+def _idled(seen: Flights) -> bool:
+    """True where we had listened for the verdict, and then said nothing: a server that ends an idle connection refuses nobody."""
+    ended = seen.transcript.last(ev.Ended)
+    return seen.transcript.plan is not None and ended is not None and ended.phase is Phase.APPLICATION
 
 
 def _listened(seen: Flights) -> bool:
@@ -326,7 +335,7 @@ def _by_unread_data(seen: Flights) -> Judgement | None:
     data = [event for event in seen.transcript.all(wire.ApplicationData) if event.side is Side.SERVER]
     if seen.transcript.plan is not None or not seen.server_data or not seen.requested or any(event.data for event in data):
         return None
-    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", 0.6, "sign")
+    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", encrypted.TLS_ONLY, "sign")
 
 
 def _by_positive_sign(seen: Flights) -> Judgement | None:

@@ -30,6 +30,7 @@ FINISHED_HEADER = 4
 # Certificate, CertificateVerify and Finished of the smallest certificates in use
 SMALLEST_FLIGHT = 250
 NOT_VISIBLE = "whether the application took it is not visible"
+TLS_ONLY = 0.6  # how sure an acceptance is that rests on signs of TLS alone
 
 Flight = Literal["finished_only", "empty_certificate", "certificate", "alert", "unknown", "none"]
 Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
@@ -155,7 +156,7 @@ def _after_certificate(seen: _Seen, transcript: Transcript, sent: str) -> Readin
         return Reading("accepted", (
             f"{sent}, and the server went on with {len(seen.answers)} records of {sum(seen.answers)} bytes "
             f"(tickets or data); {NOT_VISIBLE}"
-        ), 0.6)
+        ), TLS_ONLY)
     if closer is not None and closer.by == "server":
         how = "reset" if closer.how == "reset" else "closed"
         return Reading("rejected", f"{sent}, and the server {how} the connection without another byte", 0.75, "close")

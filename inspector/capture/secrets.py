@@ -17,6 +17,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._lines: dict[bytes, bytes] = {}
+        self._found: set[bytes] = set()
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._lines)} sessions)"
@@ -26,6 +27,11 @@ class Secrets:
 
     def __contains__(self, client_random: object) -> bool:
         return client_random in self._lines
+
+    @property
+    def found(self) -> int:
+        """Sessions that somebody asked for, and whose secrets are here."""
+        return len(self._found)
 
     def add(self, lines: Iterable[bytes]) -> set[bytes]:
         """Take in lines; what is no secret is passed over. Returns the client randoms that something new is known of."""
@@ -52,10 +58,14 @@ class Secrets:
     def lines(self, client_random: bytes) -> list[bytes]:
         """All lines of this session."""
         known = self._lines.get(client_random)
-        return known.split(b"\n") if known else []
+        if known is None:
+            return []
+        self._found.add(client_random)
+        return known.split(b"\n")
 
     def keylog(self) -> KeyLog | None:
         """All secrets, to be tried one by one; None where there are too many for that."""
         if not self._lines or len(self._lines) > MAX_TRIED:
             return None
+        self._found.update(self._lines)  # any of them may be the right one
         return KeyLog(line for lines in self._lines.values() for line in lines.split(b"\n"))

@@ -59,7 +59,8 @@ CONNECTION_OPTIONS: tuple[Option[Any], ...] = (
     click.option("--ciphers", metavar="LIST", help="Cipher suites, in OpenSSL's notation."),
     click.option("--groups", metavar="LIST", help="Key exchange groups, in OpenSSL's notation, as X25519:P-256."),
     click.option("--sigalgs", metavar="LIST", help="Signature schemes, in OpenSSL's notation."),
-    click.option("--timeout", metavar="SECONDS", type=float, default=20.0, show_default=True, help="For the whole run."),
+    click.option("--timeout", metavar="SECONDS", type=float, default=20.0, show_default=True,
+                 help="For the whole run. (A request or a session has no limit without it.)"),
     click.option("--starttls", metavar="PROTOCOL", help="Start in the clear: smtp, imap, pop3, ftp, ldap, postgres, mysql..."),
 )
 APPLICATION_OPTIONS: tuple[Option[Any], ...] = (

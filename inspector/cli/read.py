@@ -67,6 +67,8 @@ def command(capture: str, **options: Any) -> int:
     seen = _alone(capture, wanted, output) if jobs == 1 else _together(jobs, capture, wanted, output)
     for note in seen.notes:
         run.say(f"note: {note}")
+    if options["keylog"] and seen.codes and len(_secrets_of(wanted)) and not seen.sessions:
+        run.say(f"note: '{options['keylog']}' has no secret of a connection in this capture: it is of other sessions")
     if not seen.codes:
         _nothing(capture, seen, wanted, output)
     return int(worst(list(seen.codes)))
@@ -79,6 +81,11 @@ class _Seen(NamedTuple):
     notes: tuple[str, ...]
     packets: int
     streams: int
+    sessions: int  # whose secrets were at hand
+
+
+def _secrets_of(wanted: Options) -> Secrets:
+    return cast("Secrets", wanted.keylog)  # as ``_options`` made it
 
 
 def _jobs(path: str, asked: int | None, wanted: Options) -> int:
@@ -116,7 +123,7 @@ def _alone(path: str, wanted: Options, output: run.Output) -> _Seen:
             bar.wipe()
             printer.end()
             lines.print_report()
-    return _Seen(printer.codes, reading.notes, reading.packets, reading.streams)
+    return _Seen(printer.codes, reading.notes, reading.packets, reading.streams, _secrets_of(wanted).found)
 
 
 def _together(jobs: int, path: str, wanted: Options, output: run.Output) -> _Seen:
@@ -137,7 +144,8 @@ def _together(jobs: int, path: str, wanted: Options, output: run.Output) -> _See
             printer.end()
         words = workers.ended()
         best = min(((word.best, word.number) for word in words if word.best is not None), default=None)
-        return _Seen(printer.codes, words[0].notes, words[0].packets, words[0].streams)
+        sessions = sum(word.sessions for word in words)
+        return _Seen(printer.codes, words[0].notes, words[0].packets, words[0].streams, sessions)
     finally:
         workers.close(None if best is None else best[1])
 
@@ -159,7 +167,7 @@ def _share(channel: Channel, jobs: int, path: str, wanted: Options, output: run.
                     channel.line(stream, b"", -1)
                 else:
                     channel.line(stream, lines.of(connection), int(connection.row.code))
-        if channel.end(lines.best, reading.notes, reading.packets, reading.streams):
+        if channel.end(lines.best, reading.notes, reading.packets, reading.streams, _secrets_of(wanted).found):
             lines.print_report()
 
 

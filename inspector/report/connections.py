@@ -20,10 +20,17 @@ def cells(row: Any) -> tuple[str, ...]:
     return (str(row.stream), row.client, row.server, name or "-", row.version or "-", row.verdict, row.alert or "-")
 
 
-class Table:
-    """Give it rows in order; it gives lines back, some calls late."""
+# Where a line has no room for a row, what it came to stands on a second one.
+FIRST_LINE = 3
+INDENT = "        "
 
-    def __init__(self) -> None:
+
+class Table:
+    """Give it rows in order; it gives lines back, some calls late. ``width``: columns of the terminal, None where there is none."""
+
+    def __init__(self, width: int | None = None) -> None:
+        self._width = width
+        self._folded = False
         self._widths: list[int] | None = None
         self._held: list[tuple[str, ...]] = []
 
@@ -40,10 +47,14 @@ class Table:
             return []
         every = [HEAD, *self._held]
         self._widths = [max(columns(texts[i]) for texts in every) for i in range(len(HEAD))]
+        self._folded = self._width is not None and sum(self._widths) + 2 * (len(HEAD) - 1) > self._width
         self._held.clear()
         return [self._line(texts) for texts in every]
 
     def _line(self, texts: tuple[str, ...]) -> str:
         assert self._widths is not None
         padded = [text + " " * (width - columns(text)) for text, width in zip(texts, self._widths, strict=True)]
-        return "  ".join(padded).rstrip()
+        if not self._folded:
+            return "  ".join(padded).rstrip()
+        said = [text for text in texts[FIRST_LINE:] if text != "-"]
+        return "  ".join(padded[:FIRST_LINE]).rstrip() + "\n" + INDENT + "  ".join(said)

@@ -67,6 +67,12 @@ def judged(transcript: Transcript, settings: Settings, requirements: tuple[Requi
         hint = "--require names what must hold; mtls diagnose finds out why it does not"
         report = msgspec.structs.replace(report, error=ReportError(kind="gate-closed", message=message, hint=hint))
         return Result(report, ExitCode.NO if failure.ok is False else ExitCode.UNDECIDED, answered)
+    ended = transcript.last(ev.Ended)
+    if spoken is not None and ended is not None and ended.how == "deadline" and ended.at >= transcript.plan.timeouts.total:
+        message = f"the time that --timeout gives was over after {ended.at:.0f} s"
+        hint = "without --timeout it may last as long as somebody speaks"
+        return Result(msgspec.structs.replace(report, error=ReportError(kind="timeout", message=message, hint=hint)),
+                      ExitCode.NO_TALK, answered)
     if spoken is not None and code is ExitCode.UNDECIDED:
         code = ExitCode.YES if answered else ExitCode.NO_TALK
     return Result(report, code, answered)

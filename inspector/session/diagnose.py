@@ -90,10 +90,17 @@ class _Run(Runner):
     def _look_for_end(self, transcript: Transcript) -> None:
         result = transcript.last(ev.ApplicationResult)
         reply = getattr(result.result, "http", None) if result is not None else None
-        if reply is not None and reply.status == 429:
+        if _interrupted(transcript):
+            self.ended = "the run was interrupted"
+        elif reply is not None and reply.status == 429:
             self.ended = "the server asked for fewer requests (HTTP 429)"
         elif transcript.first(ev.Connected) is None:
             self.ended = "the server refused a further connection"
+
+
+def _interrupted(transcript: Transcript) -> bool:
+    ended = transcript.last(ev.Ended)
+    return ended is not None and ended.how == "interrupted"
 
 
 def _duration(transcript: Transcript) -> float:
@@ -222,7 +229,7 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
                       options=options)
 
     facts = gathered(transcript)
-    if options.probes:
+    if options.probes and not _interrupted(transcript):
         state = _Run(plan, options, transcript)
         second = second_try(plan, facts.observed.signal, http=protocol == "http" and settings.alpn is None)
         if second is not None:
@@ -230,7 +237,7 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
             if further is not None:
                 transcript, facts = further, gathered(further)
             facts = _with_probe(facts, probe, second.note)
-        if _is_silent(facts.observed):
+        if _is_silent(facts.observed) and state.may_go_on():
             facts = yield from _compare_silence(state, facts)
         else:
             ways = Ways(
@@ -243,6 +250,8 @@ def run(settings: Settings, options: Options = NOTHING_SPECIAL) -> Generator[Ste
     else:
         observed = facts.observed
     explained = explain(observed, evidence_of(facts.findings))
+    if _interrupted(transcript):  # what did not come may have been on its way
+        explained = explained._replace(side="nobody", causes=(), headline="the run was interrupted before the server had its say")
     report = build_report("diagnose", transcript, settings, diagnosis=diagnosis_part(explained, observed), judged=facts.auth)
     if not isinstance(report.credential, msgspec.Struct):
         return report

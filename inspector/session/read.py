@@ -245,6 +245,8 @@ def _verdict(auth: ClientAuth | None, transcript: Transcript, code: ExitCode) ->
     if auth.verdict == "undecided" and code is ExitCode.NO:
         return "client rejected server"
     word = auth.verdict.replace("_", " ")
+    if auth.verdict == "accepted" and auth.confidence <= encrypted.TLS_ONLY:
+        word = "accepted (TLS only)"  # what the application said could not be read
     return f"{word} ({auth.rejected_by.replace('tls_', '')})" if auth.rejected_by else word
 
 

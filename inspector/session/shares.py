@@ -38,6 +38,7 @@ class Ended(NamedTuple):
     notes: tuple[str, ...]
     packets: int
     streams: int
+    sessions: int  # whose secrets were at hand
 
 
 class Channel:
@@ -71,10 +72,10 @@ class Channel:
             self._pass_on()
             self._send((PROGRESS, taken, packets))
 
-    def end(self, best: tuple[int, int] | None, notes: tuple[str, ...], packets: int, streams: int) -> bool:
+    def end(self, best: tuple[int, int] | None, notes: tuple[str, ...], packets: int, streams: int, sessions: int) -> bool:
         """The file was read. True where this worker is asked to print its report."""
         self._pass_on()
-        self._send((END, best, notes, packets, streams))
+        self._send((END, best, notes, packets, streams, sessions))
         return os.read(self._asked, 1) == b"1"
 
     def failed(self, error: InspectorError) -> None:

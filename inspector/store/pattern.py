@@ -77,7 +77,7 @@ def parse_pattern(text: str) -> Pattern:
         wild, bare = host.startswith("*."), host.removeprefix("*.")
         if "*" in bare or not bare or ":" in bare or bare.startswith("."):
             raise _bad(text)
-        host = ("*." if wild else "") + to_ascii_host(bare).lower()
+        host = ("*." if wild else "") + to_ascii_host(bare, suffix=wild).lower()
     return Pattern(host, _port(port, text, default))
 
 

@@ -43,9 +43,14 @@ def test_refusal_of_the_responder_is_a_status() -> None:
 
 def test_version_that_is_written_out_is_no_reason_to_refuse() -> None:
     """VeriSign's responses of 2014 did so."""
-    at = GOOD.index(b"\xa2\x16\x04\x14") if b"\xa2\x16\x04\x14" in GOOD else -1
-    assert at > 0
-    older = _lengthened(GOOD, at, b"\xa0\x03\x02\x01\x00")
+    for _ in range(100):  # signatures differ in length, and with a few of them no length around has room for more
+        good = response()
+        at = good.index(b"\xa2\x16\x04\x14")
+        try:
+            older = _lengthened(good, at, b"\xa0\x03\x02\x01\x00")
+        except OverflowError:
+            continue
+        break
     with pytest.raises(ValueError, match="EncodedDefault"):
         ocsp.load_der_ocsp_response(older)
     assert read_response(older).responses == read_response(GOOD).responses
