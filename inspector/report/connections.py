@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.report.escape import terminal
-from inspector.report.layout import columns
+from inspector.report.layout import columns, wrap
 
 HEAD = ("stream", "client", "server", "SNI", "version", "verdict", "alert")
 # So many rows are looked at to make the columns fit; later ones that are wider push the rest of their line aside.
@@ -22,7 +22,7 @@ def cells(row: Any) -> tuple[str, ...]:
 
 # Where a line has no room for a row, what it came to stands on a second one.
 FIRST_LINE = 3
-INDENT = "        "
+INDENT = "    "
 
 
 class Table:
@@ -57,4 +57,6 @@ class Table:
         if not self._folded:
             return "  ".join(padded).rstrip()
         said = [text for text in texts[FIRST_LINE:] if text != "-"]
-        return "  ".join(padded[:FIRST_LINE]).rstrip() + "\n" + INDENT + "  ".join(said)
+        assert self._width is not None
+        rest = wrap("  ".join(said), self._width - len(INDENT))
+        return "\n".join(("  ".join(padded[:FIRST_LINE]).rstrip(), *(INDENT + line.rstrip() for line in rest)))

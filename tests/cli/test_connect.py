@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import subprocess
@@ -59,3 +60,42 @@ def test_a_server_that_says_no_last_word_is_not_waited_for_without_end(pki: Pki)
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
         assert time.monotonic() - began < 3
     assert [done.returncode, done.stdout] == [0, b"hello"]
+
+
+def idle(pki: Pki, port: int, *more: str) -> tuple[int, bytes, bytes]:
+    """``mtls connect`` with alice's certificate, and somebody at stdin who says nothing: exit code, stdout, stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "inspector", "connect", f"localhost:{port}", "--cacert", pki.path("root.pem"),
+         "--cert", pki.path("alice.pem"), "--key", pki.path("alice.key"), *more],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:
+        code = process.wait(30)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        return code, process.stdout.read(), process.stderr.read()
+
+
+def asking(pki: Pki, speak: Callable[[ssl.SSLSocket], None]) -> Handler:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.path("server.pem"), pki.path("server.key"))
+    context.load_verify_locations(pki.path("root.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def handle(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as tls:
+            speak(tls)
+
+    return handle
+
+
+def test_a_server_that_ends_an_idle_channel_has_refused_nobody(pki: Pki) -> None:
+    with peer(asking(pki, lambda _: time.sleep(2))) as port:
+        code, out, err = idle(pki, port, "--json")
+    assert (code, json.loads(out)["client_auth"]["verdict"]) == (0, "accepted"), err
+
+
+def test_a_session_that_timeout_ends_says_so(pki: Pki) -> None:
+    with peer(asking(pki, lambda _: time.sleep(6))) as port:
+        code, _, err = idle(pki, port, "--timeout", "2")
+    assert code == 3
+    assert b"the time that --timeout gives was over after 2 s" in err

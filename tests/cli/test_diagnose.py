@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from inspector.report import schema
-from tests.cli.peers import Pki, Said, https, mtls_says, peer
+from tests.cli.peers import Pki, Said, https, mtls_says, peer, silent
 
 
 def diagnose(pki: Pki, port: int, *more: str, who: str | None = "alice") -> Said:
@@ -79,3 +83,25 @@ def test_nobody_listening_is_exit_3_with_the_cause(pki: Pki) -> None:
     assert said.code == 3
     assert report["diagnosis"]["causes"][0]["id"] == "unreachable"
     assert report["error"]["kind"] == "refused"
+
+
+def test_an_interrupt_makes_no_further_probe_and_blames_nobody() -> None:
+    connections: list[int] = []
+
+    def handle(connection: object) -> None:
+        connections.append(1)
+        silent(connection)  # type: ignore[arg-type]
+
+    with peer(handle) as port, subprocess.Popen(
+        [sys.executable, "-m", "inspector", "diagnose", f"127.0.0.1:{port}", "--json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:
+        deadline = time.monotonic() + 15
+        while not connections and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    report = json.loads(out)
+    assert (process.returncode, report["error"]["kind"], len(connections)) == (130, "interrupted", 1), err
+    assert (report["diagnosis"]["side"], report["diagnosis"]["causes"], report["diagnosis"]["probes"]) == ("nobody", [], [])

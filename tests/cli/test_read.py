@@ -276,3 +276,18 @@ def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
     wrong.write_text("-----BEGIN CERTIFICATE-----\n")
     said = mtls_says("read", str(NAMES / "tls13-ca-names.pcap"), "--keylog", str(wrong))
     assert f"note: '{wrong}' holds no session secret" in said.err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_key_log_of_other_sessions_is_told(jobs: str) -> None:
+    other = str(known.FIXTURES / "illustrated-tls/tls13.keylog")
+    capture = str(NAMES / "tls13-ca-names.pcap")
+    said = mtls_says("read", capture, "-q", "--keylog", other, "--jobs", jobs)
+    assert "is of other sessions" in said.err
+    assert mtls_says("read", capture, "-q", "--keylog", str(NAMES / "tls13-ca-names.keylog"), "--jobs", jobs).err == ""
+
+
+def test_what_cannot_be_seen_is_not_called_absent() -> None:
+    said = mtls_says("read", str(NAMES / "tls13-ca-names.pcap"))
+    assert "ALPN not visible" in said.out
+    assert "no ALPN" in mtls_says("read", str(NAMES / "tls13-ca-names.pcap"), "--keylog", str(NAMES / "tls13-ca-names.keylog")).out
