@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from inspector.cli.equivalents import MESSAGE, Secret, Wanted, is_secret, plain_url
+from inspector.cli.equivalent_wanted import MESSAGE, Secret, Wanted, is_secret, plain_url
 from inspector.cli.request_files import FromFile, Part
 from inspector.cli.request_options import url_path
 from inspector.cli.road_options import parse_proxy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from inspector.cli.equivalent_commands import quote
-from inspector.cli.equivalents import MESSAGE, Secret, Wanted, plain_url, printable
+from inspector.cli.equivalent_wanted import MESSAGE, Secret, Wanted, plain_url, printable
 from inspector.cli.request_files import FromFile
 
 EXPRESSES = MESSAGE | {

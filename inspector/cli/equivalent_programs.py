@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from inspector.cli.equivalents import MESSAGE, Secret, Wanted, plain_url
+from inspector.cli.equivalent_wanted import MESSAGE, Secret, Wanted, plain_url
 from inspector.cli.request_files import FromFile, Part
 
 # what both of them express
