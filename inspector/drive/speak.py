@@ -15,7 +15,7 @@ from typing import Any
 
 from inspector.drive.connection import Connection, Late
 from inspector.drive.end import Over
-from inspector.drive.loop import READ, WRITE, Steps, Wait
+from inspector.drive.loop import READ, WRITE, Ready, Steps, Wait
 from inspector.engine.connection import ClientConnection
 from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
@@ -66,16 +66,21 @@ class Speaking(Connection):
                     conversation.go_on()  # type: ignore[attr-defined]  # one that waits has it
                     continue
                 raise Over("client", "deadline", "the answer took too long")
-            seen = ready.get(stream.sock, 0)
-            if seen & WRITE:
-                stream.flush()
-                patience = self._deadline(conversation)
-            if seen & READ:
-                self._receive(conversation)
-                patience = self._deadline(conversation)
-            if getattr(conversation, "source", None) in ready:
-                conversation.source_ready()  # type: ignore[attr-defined]  # one with a source has it
-                patience = self._deadline(conversation)
+            self._move(conversation, ready)
+            patience = self._deadline(conversation)
+
+    def _move(self, conversation: Conversation, ready: Ready) -> None:
+        """Write, read, and take from the source, as each is ready."""
+        stream = self.stream
+        assert stream is not None
+        seen = ready.get(stream.sock, 0)
+        if seen & WRITE:
+            stream.flush()
+        # a write that failed has had the error, and reading would call a reset an orderly end: ``read_on`` knows better
+        if seen & READ and stream.write_failed is None:
+            self._receive(conversation)
+        if getattr(conversation, "source", None) in ready:
+            conversation.source_ready()  # type: ignore[attr-defined]  # one with a source has it
 
     def _deadline(self, conversation: Conversation) -> float:
         if getattr(conversation, "source", None) is not None:
@@ -126,7 +131,7 @@ class Speaking(Connection):
         stream = self.stream
         assert stream is not None
         moved = False
-        while not stream.backlog and (data := unsent or conversation.data_to_send()):
+        while stream.write_failed is None and not stream.backlog and (data := unsent or conversation.data_to_send()):
             unsent = b""
             if not self.engine.write(data, self.record.at):
                 unsent = data
