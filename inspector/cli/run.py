@@ -172,16 +172,41 @@ def _bug(command: str, output: Output, exc: Exception) -> int:
     return BUG
 
 
-def _on_sigterm(*_: object) -> None:
-    raise Terminated
+AGAIN_SECONDS = 0.01
 
 
-def _catch_sigterm() -> None:
+def _on_signal(number: int, frame: Any) -> None:
+    """Interrupt, but not inside a callback of OpenSSL's: what is raised there is printed and lost, so the signal comes again."""
+    import signal
+
+    if _in_callback(frame):
+        import threading
+
+        again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _in_callback(frame: Any) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "wrapper" and frame.f_globals.get("__name__") == "OpenSSL.SSL":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def catch_signals() -> None:
+    """Let SIGINT and SIGTERM interrupt, where nobody else wants them."""
     import signal
     import threading
 
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number, usual in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) == usual:
+            signal.signal(number, _on_signal)
 
 
 def _command_name(context: click.Context) -> str:
@@ -198,7 +223,7 @@ def guarded(function: C) -> C:
     def run(*args: Any, **kwargs: Any) -> None:
         context = click.get_current_context()
         command, output = _command_name(context), output_from(kwargs)
-        _catch_sigterm()
+        catch_signals()
         try:
             code = function(*args, **kwargs) or 0
         except InspectorError as exc:

@@ -85,3 +85,21 @@ def test_a_full_disk_is_no_bug_whoever_writes(pki: Pki) -> None:
         )
     assert done.returncode == 4, done.stderr
     assert b"bug" not in done.stderr
+
+
+def test_ctrl_c_inside_a_callback_of_openssl_is_not_lost() -> None:
+    """What is raised in such a callback goes nowhere: the signal has to come again."""
+    program = """
+import signal, time
+from inspector.cli import run
+run.catch_signals()
+space = {"__name__": "OpenSSL.SSL", "signal": signal}
+exec("def wrapper():\\n signal.raise_signal(signal.SIGINT)\\n return 'whole'", space)
+print(space["wrapper"](), flush=True)
+try:
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
+    assert done.stdout.split() == [b"whole", b"interrupted"], done.stderr
