@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from inspector.app.coding import ContentDecoder
 
 RAW_KEPT = 4096
-UPLOAD_PIECE = 64 * 1024
+UPLOAD_PIECE = 120 * 1024  # with what TLS adds, just below what the allocator would map page by page
 NO_BODY = (204, 304)
 LONGEST_NUMBER = 20  # digits of a length that is looked at before the body comes
 
@@ -72,7 +72,7 @@ class Exchanges:
     # a plan.Conversation
 
     def data_to_send(self) -> bytes:
-        """What to send now: heads, and at most about 64 KiB of a body at a time."""
+        """What to send now: heads, and at most about 120 KiB of a body at a time."""
         data = self._produce()
         if self.sent_sha256 is not None:
             self.sent_sha256.update(data)

@@ -14,6 +14,7 @@ import pytest
 from inspector.app.coding import CodingError, ContentDecoder, available
 from inspector.app.http1 import Http1, http_get
 from inspector.app.http2 import Http2
+from inspector.app.http_exchange import UPLOAD_PIECE
 from inspector.app.http_message import BytesBody, Limits, Outcome, Request, one
 from inspector.errors import UsageError
 from tests.app.feeding import fed_in_three_ways
@@ -80,20 +81,20 @@ def test_statuses_are_a_verdict_only_where_they_are_about_us(reply, accepted):
 
 
 def test_several_requests_go_over_one_connection_and_bodies_stream():
-    requests = iter([Request("POST", "h", "/1", (), BytesBody(b"x" * 200_000)), Request("HEAD", "h", "/2")])
+    requests = iter([Request("POST", "h", "/1", (), BytesBody(b"x" * 400_000)), Request("HEAD", "h", "/2")])
     conversation = Http1(lambda _: next(requests, None))
     sent = b""
     while data := conversation.data_to_send():
-        assert len(data) <= 70_000
+        assert len(data) <= UPLOAD_PIECE + 1000
         sent += data
-    assert sent.endswith(b"x" * 200_000)
+    assert sent.endswith(b"x" * 400_000)
     conversation.receive_data(b"HTTP/1.1 100 Continue\r\n\r\n" + REPLY)
     assert not conversation.done
     assert conversation.data_to_send().startswith(b"HEAD /2 ")
     conversation.receive_data(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
     assert conversation.done
     assert [outcome.reply.status for outcome in conversation.outcomes] == [200, 200]
-    assert conversation.outcomes[0].sent_bytes == 200_000
+    assert conversation.outcomes[0].sent_bytes == 400_000
 
 
 def test_a_body_of_unknown_size_goes_in_chunks():
