@@ -10,7 +10,7 @@ from msgspec import UNSET
 from inspector.report.diagnosis_text import diagnosis_section, headline_of
 from inspector.report.layout import Page
 from inspector.report.model import CertificatePart, HandshakePart, Report
-from inspector.report.outcome import headline, where
+from inspector.report.outcome import alpn_words, headline, where
 from inspector.report.steps_text import steps_section
 
 WHEN = {
@@ -187,22 +187,13 @@ def _course(handshake: HandshakePart) -> str:
     return "whether the session was resumed is not in the capture" if handshake.completed else "handshake not completed"
 
 
-def _alpn(handshake: HandshakePart) -> str:
-    """In TLS 1.3 the protocol is agreed in EncryptedExtensions, which a capture without keys does not show."""
-    if handshake.alpn:
-        return f"ALPN {handshake.alpn}"
-    if handshake.protocol == "TLSv1.3" and not any(message.type == "encrypted_extensions" for message in handshake.messages):
-        return "ALPN not visible"
-    return "no ALPN"
-
-
 def _connection(page: Page, report: Report, verbose: bool, _: bool) -> None:
     handshake, network = report.handshake, report.network
     if handshake is UNSET and (network is UNSET or not network.attempts):
         return
     page.heading("Connection")
     if handshake is not UNSET:
-        parts = [handshake.protocol, handshake.cipher, handshake.group, _alpn(handshake), _course(handshake)]
+        parts = [handshake.protocol, handshake.cipher, handshake.group, alpn_words(handshake), _course(handshake)]
         _pair(page, "agreed", ", ".join(part for part in parts if part))
     if network is not UNSET:
         if report.target is not UNSET and report.target.address:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from msgspec import UNSET
 
-from inspector.report.model import AlertPart, Report
+from inspector.report.model import AlertPart, HandshakePart, Report
 
 
 class ExitCode(IntEnum):
@@ -170,3 +170,12 @@ def headline(report: Report) -> tuple[str, str, str]:
     if auth.verdict == "not_requested":
         return "NOT REQUESTED", f"{where(report)} did not ask for a client certificate: {auth.rests_on}", "plain"
     return "UNDECIDED", f"{where(report)}: {auth.rests_on}", "unsure"
+
+
+def alpn_words(handshake: HandshakePart) -> str:
+    """In TLS 1.3 the protocol is agreed in EncryptedExtensions, which a capture without keys does not show."""
+    if handshake.alpn:
+        return f"ALPN {handshake.alpn}"
+    if handshake.protocol == "TLSv1.3" and not any(message.type == "encrypted_extensions" for message in handshake.messages):
+        return "ALPN not visible"
+    return "no ALPN"
