@@ -161,7 +161,7 @@ class _Kept:
     def head(self, request: Request, reply: HttpReply) -> None:  # noqa: ARG002 - every sink is called so
         self.parts.clear()
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes | memoryview) -> None:
         self.parts.append(bytes(data))
 
     def trailers(self, headers: Headers) -> None:

@@ -120,7 +120,7 @@ class Http1(Exchanges):
             self._fail("the body is not of the length that was announced")
             return b""
 
-    def _consume(self, data: bytes) -> None:
+    def _consume(self, data: bytes | memoryview) -> None:
         import h11
 
         if self._counting():
@@ -130,7 +130,7 @@ class Http1(Exchanges):
         if len(self._begin) < BEGIN:
             self._begin += data[: BEGIN - len(self._begin)]
         try:
-            self._machine.receive_data(data)
+            self._machine.receive_data(bytes(data))
             while not self._done:
                 event = self._machine.next_event()
                 if event is h11.NEED_DATA:
@@ -173,7 +173,7 @@ class Http1(Exchanges):
     def _counting(self) -> bool:
         return self._owed > 0
 
-    def _count(self, data: bytes) -> None:
+    def _count(self, data: bytes | memoryview) -> None:
         """A body of announced length needs no parser: its bytes are counted, which costs a third of what h11's copies do."""
         if not data:
             self._fail(f"the HTTP response breaks the protocol: it ended {self._owed} bytes before its Content-Length")

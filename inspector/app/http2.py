@@ -140,12 +140,12 @@ class Http2(Exchanges):
         self._sent += len(piece)
         self._body_over = not piece
 
-    def _consume(self, data: bytes) -> None:
+    def _consume(self, data: bytes | memoryview) -> None:
         import h2.exceptions
 
         assert self._machine is not None
         try:
-            for piece in self._sieve.feed(data):
+            for piece in self._sieve.feed(bytes(data)):
                 if isinstance(piece, Goodbye):
                     self._goodbye(piece)
                 elif isinstance(piece, TooLong):

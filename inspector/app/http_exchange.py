@@ -42,6 +42,7 @@ class Exchanges:
     """
 
     name = "http"
+    takes_views = True  # what comes may be a memoryview (see ``drive.speak``)
     version = ""
 
     def __init__(
@@ -78,7 +79,7 @@ class Exchanges:
             self.sent_sha256.update(data)
         return data
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes | memoryview) -> None:
         if self._done or not data:
             return
         if len(self._raw) < RAW_KEPT:
@@ -128,7 +129,7 @@ class Exchanges:
     def _produce(self) -> bytes:
         raise NotImplementedError
 
-    def _consume(self, data: bytes) -> None:
+    def _consume(self, data: bytes | memoryview) -> None:
         raise NotImplementedError
 
     def _consume_eof(self) -> None:
@@ -177,7 +178,7 @@ class Exchanges:
             return False
         return length.isascii() and length.isdigit() and (len(length) >= LONGEST_NUMBER or int(length) > self._limits.body)
 
-    def _data(self, data: bytes) -> None:
+    def _data(self, data: bytes | memoryview) -> None:
         came = len(data)
         self._body_bytes += came
         if self._limits.strict and self._limits.body is not None and self._body_bytes > self._limits.body:
@@ -191,7 +192,7 @@ class Exchanges:
             from inspector.app.coding import CodingError
 
             try:
-                for piece in self._decoder.feed(data):
+                for piece in self._decoder.feed(bytes(data)):
                     self._decoded += len(piece)
                     self._sink.data(piece)
             except CodingError as exc:

@@ -83,7 +83,7 @@ class Sink(Protocol):
 
     def interim(self, status: int, headers: Headers) -> None: ...
     def head(self, request: Request, reply: HttpReply) -> None: ...
-    def data(self, data: bytes) -> None: ...
+    def data(self, data: bytes | memoryview) -> None: ...
     def trailers(self, headers: Headers) -> None: ...
 
 
@@ -96,7 +96,7 @@ class NoSink:
     def head(self, request: Request, reply: HttpReply) -> None:
         pass
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes | memoryview) -> None:
         pass
 
     def trailers(self, headers: Headers) -> None:

@@ -112,7 +112,7 @@ class Output:
         if self._include:
             self._write(data)
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes | memoryview) -> None:
         self.ended = time.monotonic() - self.began
         self._write(data)
 
@@ -155,7 +155,7 @@ class Output:
             except OSError as exc:
                 raise _unwritable(self._path, exc) from exc
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         if self._nothing and self._path in (None, "-"):
             return
         if self._held is not None:
@@ -188,10 +188,11 @@ class Output:
                 self._file = open(self._path, "wb")  # noqa: SIM115 - closed in ``close``
         return self._file
 
-    def _for_terminal(self, data: bytes) -> bytes:
+    def _for_terminal(self, data: bytes | memoryview) -> bytes | memoryview:
         """On a terminal, control characters of a server are shown and not obeyed; everywhere else bytes stay as they are."""
         if self._path is not None or not sys.stdout.isatty():
             return data
+        data = bytes(data)
         if self._binary or b"\0" in data:
             return self._keep_back()
         from inspector.report.escape import terminal

@@ -63,7 +63,7 @@ class HandshakeConnection(Speaking):
     def __init__(self, plan: HandshakePlan, loop: Loop) -> None:
         self.engine = ClientConnection(plan)  # first: a credential that cannot be used is found before anything is sent
         super().__init__(plan, loop)
-        self._plaintext: list[bytes] = []
+        self._plaintext: list[bytes | memoryview] = []
         self._hello_sent = 0.0
         self._server_spoke = 0.0
         self._requested = False

@@ -232,7 +232,7 @@ class _Visit:
                 record.saw_secret(event)
             elif isinstance(event, Data):
                 if self._conversation is not None:
-                    self._conversation.receive_data(event.data)
+                    self._conversation.receive_data(bytes(event.data))
             elif isinstance(event, CloseNotify):
                 closed = True
             else:

@@ -5,6 +5,7 @@ What a conversation may have beside ``plan.Conversation`` (all optional):
 - ``waits_for_continue`` and ``go_on()``: it holds its body back for "100 Continue"; after a second it is told to go on without.
 - ``source`` (a file that can be waited for, or None) and ``source_ready()``: what it sends comes from there as it comes (a
   terminal, a pipe). Such a conversation ends by itself, or by the end of the connection, and not for want of an answer.
+- ``takes_views``: what it receives may be a memoryview, which is good for the time of the call only.
 - ``finished``: it has said all that it will say, and the server is to know: close_notify is sent (a half-close), and what
   the server still says is read.
 """
@@ -28,7 +29,7 @@ class Speaking(Connection):
     """What a connection does in its application phase. Whoever inherits has ``engine``, ``take`` and ``pull``."""
 
     engine: ClientConnection
-    _plaintext: list[bytes]
+    _plaintext: list[bytes | memoryview]
 
     def take(self, data: bytes | memoryview) -> None:
         raise NotImplementedError
@@ -120,8 +121,13 @@ class Speaking(Connection):
     def hand_over(self, conversation: Conversation) -> None:
         """Give the conversation what was decrypted."""
         plaintext, self._plaintext = self._plaintext, []
-        if plaintext:
-            conversation.receive_data(plaintext[0] if len(plaintext) == 1 else b"".join(plaintext))
+        if not plaintext:
+            return
+        data = plaintext[0] if len(plaintext) == 1 else b"".join(plaintext)
+        if getattr(conversation, "takes_views", False):
+            conversation.receive_data(data)  # type: ignore[arg-type]  # it says that it can
+        else:
+            conversation.receive_data(bytes(data))
 
     def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, bool]:
         """Encrypt what the conversation wants to say, as much as the socket takes.

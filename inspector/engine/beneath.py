@@ -158,20 +158,22 @@ class Bulk:
             hasattr(connection, name) for name in ("_ssl", "_from_ssl", "_raise_ssl_error")
         )
 
-    def read(self) -> tuple[bytes, SSL.Error | None]:
+    def read(self) -> tuple[bytes | memoryview, SSL.Error | None]:
         """Plaintext that can be read now, at most ``BULK`` bytes and a record, and what ended it; None: there may be more.
 
-        WantReadError: all was read; ZeroReturnError: the peer's close_notify; others as of ``Connection.recv``.
+        WantReadError: all was read, and what came of it is a view that is good until the next call (to copy it would cost a
+        twentieth of a long transfer); ZeroReturnError: the peer's close_notify; others as of ``Connection.recv``.
         """
         ssl, buffer, have, got = self._connection._ssl, self._buffer, 0, 1
         while got > 0 and have <= BULK:
             got = _lib.SSL_read(ssl, buffer + have, RECORD)
             have += max(got, 0)
-        data = _ffi.buffer(buffer, have)[:]
+        view = _ffi.buffer(buffer, have)
+        if got <= 0 and _lib.SSL_get_error(ssl, got) == _lib.SSL_ERROR_WANT_READ:
+            return memoryview(view).toreadonly(), SSL.WantReadError()
+        data = view[:]
         if got > 0:
             return data, None
-        if _lib.SSL_get_error(ssl, got) == _lib.SSL_ERROR_WANT_READ:
-            return data, SSL.WantReadError()
         try:
             self._connection._raise_ssl_error(ssl, got)
         except SSL.Error as exc:

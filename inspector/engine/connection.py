@@ -28,9 +28,9 @@ BULK_FROM = 128 * 1024  # bytes of application data after which more are moved a
 
 
 class Data(NamedTuple):
-    """Plaintext of the application."""
+    """Plaintext of the application. A memoryview (once much has passed) is good until bytes of the peer come again."""
 
-    data: bytes
+    data: bytes | memoryview
 
 
 class CloseNotify(NamedTuple):
@@ -179,7 +179,7 @@ class _Engine:
         if self.peer_closed:
             self._events.append(CloseNotify())
 
-    def _some(self) -> tuple[bytes, SSL.Error | None]:
+    def _some(self) -> tuple[bytes | memoryview, SSL.Error | None]:
         """Some plaintext, and why there is no more of it now (None: there may be)."""
         if self._bulk is not None:
             return self._bulk.read()

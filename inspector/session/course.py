@@ -74,7 +74,7 @@ class Valve:
         self._shut = self._course.swallows(reply)
         self._course.errand.sink.head(request, reply)
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes | memoryview) -> None:
         if not self._shut:
             self._course.errand.sink.data(data)
 

@@ -73,10 +73,11 @@ def compare(lab: Lab, mib: int, rounds: int) -> bool:
         wall = {tool: median(result[0] for result in found) for tool, found in results.items()}
         cpu = {tool: median(result[1] for result in found) for tool, found in results.items()}
         grown = max(result[2] for result in results["ours"]) - start
+        ratio = wall["curl"] / wall["ours"]
         speeds = ", ".join(f"{tool} {mib / wall[tool]:.0f} MiB/s ({cpu[tool]:.2f} s CPU)" for tool in tools)
         span = ", ".join(f"{tool} {min(seconds):.2f}..{max(seconds):.2f} s" for tool, seconds in (
             (tool, [result[0] for result in found]) for tool, found in results.items()))
-        print(f"{name}: {speeds}, {wall['curl'] / wall['ours']:.2f} of curl's speed ({span}), memory {grown:+d} KB over a tiny request")
+        print(f"{name}: {speeds}, {ratio:.2f} of curl's speed ({span}), memory {grown:+d} KB over a tiny request")
         good = good and grown < MEMORY_LIMIT
     measured([*tools["ours"], *credential, "--http1.1", f"{base}/big", "-o", str(back)])
     same = digest(big) == digest(back) == digest(run / "up")

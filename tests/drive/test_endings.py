@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import time
@@ -263,3 +264,24 @@ def test_a_name_that_an_address_serves_is_connected_to_where_told() -> None:
     connected = transcript.last(Connected)
     assert connected is not None
     assert "127.0.0.1" == connected.address
+
+
+@pytest.mark.parametrize("takes_views", [False, True])
+def test_who_keeps_what_comes_gets_bytes_and_who_says_so_gets_views(*, takes_views: bool) -> None:
+    answer = random.Random(2).randbytes(3 * 1024 * 1024)
+    kept: list[bytes | memoryview] = []
+
+    class Keeping(Ask):
+        """Keeps pieces as they come, or copies them where they may be views."""
+
+        def receive_data(self, data: bytes) -> None:
+            kept.append(data)
+            self.got += data
+
+    Keeping.takes_views = takes_views  # type: ignore[attr-defined]
+    keeping = Keeping(want=len(answer))
+    with tls_server(answer=answer) as peer:
+        one(plan_for(peer.target, application=lambda channel: keeping))
+    assert keeping.got == answer
+    assert {type(piece) for piece in kept} == ({bytes, memoryview} if takes_views else {bytes})
+    assert takes_views or b"".join(kept) == answer
