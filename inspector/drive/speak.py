@@ -22,6 +22,7 @@ from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
 
 LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
+TURN = 8  # pieces that are said before we listen again: a socket that takes all would have us deaf to a refusal, and to the clock
 CONTINUE = 1.0  # how long a body waits for "100 Continue" (RFC 9110, Section 10.1.1)
 
 
@@ -48,20 +49,21 @@ class Speaking(Connection):
         patience = self._deadline(conversation)
         while True:
             self.hand_over(conversation)
-            unsent, moved = self.say(conversation, unsent)
-            if not unsent and getattr(conversation, "finished", False):
+            unsent, said = self.say(conversation, unsent)
+            more = said == TURN and not stream.backlog  # its turn ended, and not for want of words or room
+            if not (unsent or more) and getattr(conversation, "finished", False):
                 self.half_close()
-            if conversation.done and not stream.backlog:
+            if conversation.done and not (stream.backlog or more):
                 return
             if stream.write_failed is not None:
                 yield from self.read_on(conversation, stream.write_failed)
-            if moved:
+            if said:
                 patience = self._deadline(conversation)
             if self.loop.now() >= self.deadlines.total:
                 raise Over("client", "deadline", "the time for all of it is over")
             holding = bool(getattr(conversation, "waits_for_continue", False))
             until = min(patience, self.loop.now() + CONTINUE) if holding else patience
-            ready = yield Wait(until, self._sockets(conversation))
+            ready = yield Wait(until, self._sockets(conversation, more=more))
             if not ready:
                 if holding and self.loop.now() < patience:
                     conversation.go_on()  # type: ignore[attr-defined]  # one that waits has it
@@ -88,10 +90,11 @@ class Speaking(Connection):
             return self.deadlines.total
         return self.deadlines.after(self.plan.timeouts.response)
 
-    def _sockets(self, conversation: Conversation) -> tuple[tuple[Any, int], ...]:
+    def _sockets(self, conversation: Conversation, *, more: bool) -> tuple[tuple[Any, int], ...]:
+        """What to wait for; ``more``: the conversation was stopped in its turn, not by the socket."""
         stream = self.stream
         assert stream is not None
-        own = (stream.sock, READ | WRITE if stream.backlog else READ)
+        own = (stream.sock, READ | WRITE if more or stream.backlog else READ)
         source = getattr(conversation, "source", None)
         # what comes from a source is taken when what came before has left
         return (own, (source, READ)) if source is not None and not stream.backlog else (own,)
@@ -129,22 +132,25 @@ class Speaking(Connection):
         else:
             conversation.receive_data(bytes(data))
 
-    def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, bool]:
-        """Encrypt what the conversation wants to say, as much as the socket takes.
+    def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, int]:
+        """Encrypt what the conversation wants to say, as much as the socket takes and no more than its turn.
 
-        Returns what OpenSSL would not take (a renegotiation is under way), and whether anything was said.
+        Returns what OpenSSL would not take (a renegotiation is under way), and how many pieces were said.
         """
         stream = self.stream
         assert stream is not None
-        moved = False
-        while stream.write_failed is None and not stream.backlog and (data := unsent or conversation.data_to_send()):
+        said = 0
+        while said < TURN and stream.write_failed is None and not stream.backlog:
+            data = unsent or conversation.data_to_send()
+            if not data:
+                break
             unsent = b""
             if not self.engine.write(data, self.record.at):
                 unsent = data
                 break
-            moved = True
+            said += 1
             self.emit()
-        return unsent, moved
+        return unsent, said
 
     def half_close(self) -> None:
         """Say close_notify, once (RFC 8446, Section 6.1: it ends our direction only)."""

@@ -15,6 +15,7 @@ from inspector.trace.events import ApplicationResult, Attempt, Connected, Judged
 from inspector.trace.phase import Phase
 from inspector.wire.events import Alert, NotTls, Side, Truncated
 from tests.drive.peers import (
+    PATIENCE,
     QUICK,
     Ask,
     Peer,
@@ -285,3 +286,41 @@ def test_who_keeps_what_comes_gets_bytes_and_who_says_so_gets_views(*, takes_vie
     assert keeping.got == answer
     assert {type(piece) for piece in kept} == ({bytes, memoryview} if takes_views else {bytes})
     assert takes_views or b"".join(kept) == answer
+
+
+class Endless(Ask):
+    """Goes on talking until it is answered."""
+
+    def data_to_send(self) -> bytes:
+        return b"" if self.done else bytes(100_000)
+
+
+def swallowing(answer: bytes) -> Peer:
+    """A TLS server that answers at the first byte, and takes whatever else comes as fast as it can."""
+    with server_context(TLS_1_3) as context:
+
+        def swallow(sock: socket.socket) -> None:
+            tls = context.wrap_socket(sock, server_side=True)
+            tls.recv(1)
+            tls.sendall(answer)
+            with socket.socket(fileno=tls.detach()) as raw:
+                raw.settimeout(PATIENCE)
+                while raw.recv(1 << 20, socket.MSG_TRUNC):  # thrown away in the kernel: nobody can say it faster
+                    pass
+
+        return Peer(swallow)
+
+
+def test_an_answer_is_heard_while_the_server_takes_all_we_say() -> None:
+    with swallowing(b"enough") as peer:
+        transcript = one(plan_for(peer.target, application=lambda channel: Endless(want=6)))
+    assert ("client", "done", "application") == end_of(transcript)
+
+
+def test_the_time_is_over_for_somebody_who_is_not_answered_and_goes_on_talking() -> None:
+    with swallowing(b"") as peer:
+        began = time.monotonic()
+        transcript = one(plan_for(peer.target, application=lambda channel: Endless(), timeouts=QUICK._replace(total=0.7)))
+        took = time.monotonic() - began
+    assert ("client", "deadline", "application") == end_of(transcript)
+    assert 0.7 <= took < 1.5
