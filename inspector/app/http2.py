@@ -145,7 +145,7 @@ class Http2(Exchanges):
 
         assert self._machine is not None
         try:
-            for piece in self._sieve.feed(bytes(data)):
+            for piece in self._sieve.feed(data):
                 if isinstance(piece, Goodbye):
                     self._goodbye(piece)
                 elif isinstance(piece, TooLong):

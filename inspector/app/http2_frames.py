@@ -100,8 +100,8 @@ class FrameSieve:
         """From here on DATA of this stream (0: of none) does not go to the machine; padded frames do, it knows what to do."""
         self._watched = stream
 
-    def feed(self, data: bytes) -> Iterator[bytes | Goodbye | Body | TooLong]:
-        """What is to be done with ``data``, in order."""
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | Goodbye | Body | TooLong]:
+        """What is to be done with ``data``, in order; nothing of it is kept that is not copied."""
         view = memoryview(data)
         while self._held and view:  # complete the frame that is held, without touching what follows it
             length = int.from_bytes(self._held[:3], "big") if len(self._held) >= HEADER else 0

@@ -68,7 +68,9 @@ def fed(sieve: FrameSieve, data: bytes, rng: random.Random) -> list[bytes | Good
     found: list[bytes | Goodbye | Body | TooLong] = []
     while data:
         cut = rng.choice((1, 5, 9, 10, 1000, 100_000))
-        found += sieve.feed(data[:cut])
+        lent = bytearray(data[:cut])
+        found += sieve.feed(memoryview(lent))
+        lent[:] = bytes(len(lent))  # a view is good for the time of the call
         data = data[cut:]
     return found
 
