@@ -2,10 +2,10 @@
 
     python tests/benchmarks/transfer.py [MIB] [ROUNDS]
 
-1024 MiB by default, to and from nginx on loopback, over TLS 1.3 with a client certificate, rounds of both in turn, another one
-first each time. The server's files lie in memory where there is room (/dev/shm): on a disk an upload waits for the server's
-writeback, and pays for the pages that the one before it left behind, so that the figure speaks of whoever went before. Needs
-nginx, curl and /usr/bin/time. On a machine whose cores are busy the numbers say little: look at the CPU seconds.
+1024 MiB by default, to and from nginx on loopback, over TLS 1.3 with a client certificate, by HTTP/1.1 and HTTP/2, rounds of both
+in turn, another one first each time. The server's files lie in memory where there is room (/dev/shm): on a disk an upload waits for
+the server's writeback, and pays for the pages that the one before it left behind, so that the figure speaks of whoever went before.
+Needs nginx, curl and /usr/bin/time. On a machine whose cores are busy the numbers say little: look at the CPU seconds.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.servers.http_lab import without_proxy_variables  # noqa: E402
-from tests.servers.programs import Lab, laboratory  # noqa: E402
+from tests.servers.programs import Lab, free_port, laboratory  # noqa: E402
 
 MEMORY_LIMIT = 60 * 1024  # kilobytes over a tiny transfer
 LOCATION = "location / {{ root {run}; client_max_body_size 0; dav_methods PUT; client_body_buffer_size 64k; }}"
+HTTP2 = """server {{ listen 127.0.0.1:{port} ssl http2; server_name localhost; ssl_verify_client on; ssl_verify_depth 3;
+ssl_certificate {pki[server.pem]}; ssl_certificate_key {pki[server.key]}; ssl_client_certificate {pki[root.pem]}; {location} }}"""
 
 
 def measured(command: list[str]) -> tuple[float, float, int]:
@@ -54,35 +56,41 @@ def compare(lab: Lab, mib: int, rounds: int) -> bool:
         for _ in range(mib):
             file.write(block)
     (run / "tiny").write_bytes(b"x")
-    server = lab.nginx(locations=LOCATION.format(run=run), http="sendfile on;")
-    base, pki = f"https://localhost:{server.port}", lab.pki
+    location, pki, port = LOCATION.format(run=run), lab.pki, free_port()
+    server = lab.nginx(locations=location, http="sendfile on;", servers=HTTP2.format(port=port, pki=pki, location=location))
+    versions = {"--http1.1": f"https://localhost:{server.port}", "--http2": f"https://localhost:{port}"}
     credential = ["--cacert", str(pki["root.pem"]), "--cert", str(pki["client-good.pem"]), "--key", str(pki["client-good.key"])]
-    tools = {"curl": ["curl", "-s"], "ours": [sys.executable, "-m", "inspector", "request"]}
-    words = {
-        "download": [f"{base}/big", "-o", os.devnull],
-        "upload": ["-T", str(big), f"{base}/up", "-o", os.devnull],
-    }
-    _, _, start = measured([*tools["ours"], *credential, "--http1.1", f"{base}/tiny", "-o", os.devnull])
+    ours = [sys.executable, "-m", "inspector", "request", *credential]
+    commands = {"curl": ["curl", "-s", *credential], "ours": ours}
+    _, _, start = measured([*ours, "--http1.1", f"{versions['--http1.1']}/tiny", "-o", os.devnull])
     good = True
-    for name, options in words.items():
-        results: dict[str, list[tuple[float, float, int]]] = {tool: [] for tool in tools}
-        for turn in range(rounds):
-            for tool in sorted(tools, reverse=bool(turn % 2)):
-                (run / "up").unlink(missing_ok=True)  # its pages are freed before the clock runs
-                results[tool].append(measured([*tools[tool], *credential, "--http1.1", *options]))
-        wall = {tool: median(result[0] for result in found) for tool, found in results.items()}
-        cpu = {tool: median(result[1] for result in found) for tool, found in results.items()}
-        grown = max(result[2] for result in results["ours"]) - start
-        ratio = wall["curl"] / wall["ours"]
-        speeds = ", ".join(f"{tool} {mib / wall[tool]:.0f} MiB/s ({cpu[tool]:.2f} s CPU)" for tool in tools)
-        span = ", ".join(f"{tool} {min(seconds):.2f}..{max(seconds):.2f} s" for tool, seconds in (
-            (tool, [result[0] for result in found]) for tool, found in results.items()))
-        print(f"{name}: {speeds}, {ratio:.2f} of curl's speed ({span}), memory {grown:+d} KB over a tiny request")
-        good = good and grown < MEMORY_LIMIT
-    measured([*tools["ours"], *credential, "--http1.1", f"{base}/big", "-o", str(back)])
-    same = digest(big) == digest(back) == digest(run / "up")
-    print(f"hashes {'agree' if same else 'DIFFER'}")
-    return good and same
+    for version, base in versions.items():
+        for name, words in (("download", [f"{base}/big"]), ("upload", ["-T", str(big), f"{base}/up"])):
+            print(f"{version.strip('-')} {name}: ", end="", flush=True)
+            grown = beside(commands, [version, *words, "-o", os.devnull], run / "up", mib, rounds) - start
+            print(f", memory {grown:+d} KB over a tiny request")
+            good = good and grown < MEMORY_LIMIT
+        measured([*ours, version, f"{base}/big", "-o", str(back)])
+        same = digest(big) == digest(back) == digest(run / "up")
+        print(f"hashes {'agree' if same else 'DIFFER'}")
+        good = good and same
+    return good
+
+
+def beside(commands: dict[str, list[str]], words: list[str], uploaded: Path, mib: int, rounds: int) -> int:
+    """Run both tools so many times in turn, and print how they did; returns what ours took of memory at most, in kilobytes."""
+    results: dict[str, list[tuple[float, float, int]]] = {tool: [] for tool in commands}
+    for turn in range(rounds):
+        for tool in sorted(commands, reverse=bool(turn % 2)):
+            uploaded.unlink(missing_ok=True)  # its pages are freed before the clock runs
+            results[tool].append(measured([*commands[tool], *words]))
+    middle = {}
+    for tool, found in results.items():
+        wall, cpu, _ = zip(*found, strict=True)
+        middle[tool] = median(wall)
+        print(f"{tool} {mib / median(wall):.0f} MiB/s ({min(wall):.2f}..{max(wall):.2f} s, CPU {median(cpu):.2f} s), ", end="")
+    print(f"{middle['curl'] / middle['ours']:.2f} of curl's speed", end="")
+    return max(result[2] for result in results["ours"])
 
 
 def in_memory(mib: int) -> None:
