@@ -46,6 +46,7 @@ class _Running(Generic[R]):
         self.index = index
         self.job = job
         self.transcripts: list[Transcript] = []
+        self.wanted: Step | None = None  # the step that it waits for
         self.single = True
         self.pending = 0
 
@@ -79,8 +80,8 @@ class _Runner(Generic[R]):
                 del self._live[running.index]
                 self.finished.append((running.index, stop.value))
                 return
+            running.wanted, running.transcripts = wanted, []
             if isinstance(wanted, Pause):
-                running.transcripts = []
                 after = partial(self._advance, running, partial(running.job.send, None))
                 self._loop.spawn(_sleep(self._loop, wanted.seconds), after)
                 return
@@ -111,7 +112,8 @@ class _Runner(Generic[R]):
                 if transcript.last(Ended) is None:
                     transcript.append(Ended(0.0, "client", "interrupted", transcript.phase))
             try:
-                answer = running.answer() if running.transcripts else None
+                # Ctrl-C may come while the connections of a step are being made
+                answer = running.answer() if running.transcripts else _unstarted(running.wanted)
                 wanted = running.job.send(answer)
                 for _ in range(STEPS_AFTER_INTERRUPT):
                     wanted = running.job.send(_unstarted(wanted))
@@ -128,7 +130,7 @@ def _plans_of(step: Any) -> tuple[Plan, ...]:
 
 def _unstarted(step: Any) -> Any:
     """The answer to a step after an interrupt: transcripts in which nothing happened."""
-    if isinstance(step, Pause):
+    if step is None or isinstance(step, Pause):
         return None
     transcripts = []
     for plan in _plans_of(step):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from inspector import drive
+from inspector.drive import jobs
 from inspector.drive.loop import READ, Loop, Steps, Wait
 from inspector.errors import CredentialError
 from inspector.plan import Pause
@@ -142,6 +143,28 @@ def test_an_interrupt_gives_the_job_what_there_is_and_its_result_to_the_caller()
         signal.signal(signal.SIGALRM, before)
     assert [("client", "interrupted", "hello"), ("client", "interrupted", "resolve"), 1] == caught.value.result
     assert isinstance(caught.value.__cause__, Terminated)
+
+
+def test_an_interrupt_while_a_connection_is_made_gives_the_job_one_in_which_nothing_happened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Contexts are made then, which takes time: a trust store is read."""
+    makes = jobs.connection_for
+
+    def pressed(plan: Any, loop: Loop) -> Any:
+        if plan.name == "second":
+            raise KeyboardInterrupt
+        return makes(plan, loop)
+
+    def job(peer: Peer) -> Job:
+        first = yield plan_for(peer.target)._replace(name="first")
+        second = yield plan_for(peer.target)._replace(name="second")
+        return first.plan.name, second.plan.name, end_of(second)
+
+    monkeypatch.setattr(jobs, "connection_for", pressed)
+    with tls_server() as peer, pytest.raises(drive.Interrupted) as caught:
+        drive.run(job(peer))
+    assert caught.value.result == ("first", "second", ("client", "interrupted", "resolve"))
 
 
 def test_an_interrupt_while_a_connection_is_at_work_is_noted_too() -> None:
