@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import io
+import itertools
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -31,6 +35,30 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 def _tell(message: str, hint: str, code: int) -> int:
     click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
     return code
+
+
+def _wrong_usage(exc: click.ClickException, arguments: Sequence[str]) -> int:
+    """Tell click's complaint about the command line as other errors are told: lines, with --json a document, the exit code."""
+    message, hint = _in_our_words(exc)
+    if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
+        from inspector.cli.run import write_error
+
+        write_error(_command_of(exc), "usage", message, hint)
+    return _tell(message, hint, exc.exit_code)
+
+
+def _command_of(exc: click.ClickException) -> str:
+    """The command directly below ``mtls`` that was called; ``mtls`` itself where none was recognised."""
+    context = exc.ctx if isinstance(exc, click.UsageError) else None
+    called = context.command_path.split()[1:2] if context is not None else []
+    return called[0] if called else "mtls"
+
+
+def _cannot_write(exc: OSError) -> int:
+    from inspector.cli.run import forget_stdout
+
+    forget_stdout()
+    return _tell(f"the answer cannot be written to stdout: {exc.strerror or exc}", "check where stdout goes, and the room there", 4)
 
 
 def _in_our_words(exc: click.ClickException) -> tuple[str, str]:
@@ -61,22 +89,24 @@ class NoSuchCommand(click.UsageError):
 class LazyGroup(click.Group):
     """Lists its commands from the table and imports only the one that is called."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         """As click's, but wrong usage is told like every other error: an ``error:`` line and a ``hint:`` line, exit 2."""
         run = super().main
         if not standalone_mode:
-            return run(*args, standalone_mode=False, **extra)  # type: ignore[call-overload]
+            return run(args, standalone_mode=False, **extra)
         try:
-            sys.exit(run(*args, standalone_mode=False, **extra) or 0)  # type: ignore[call-overload]
+            sys.exit(run(args, standalone_mode=False, **extra) or 0)
         except click.Abort:
             sys.exit(_tell("interrupted", "", 130))
         except click.exceptions.NoArgsIsHelpError as exc:
             exc.show()
             sys.exit(exc.exit_code)
         except click.ClickException as exc:
-            sys.exit(_tell(*_in_our_words(exc), exc.exit_code))
+            sys.exit(_wrong_usage(exc, sys.argv[1:] if args is None else args))
         except BrokenPipeError:
             sys.exit(0)
+        except OSError as exc:  # help and version are written by click itself
+            sys.exit(_cannot_write(exc))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -117,16 +147,32 @@ def _exit_at_once(code: int) -> None:
     os._exit(code)
 
 
-def _open_what_is_closed() -> None:
+class _Remarks(io.TextIOWrapper):
+    """stderr, where a full disk or a reader that went away is no reason to end differently: the exit code still says how it was."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def _streams_that_hold() -> None:
     """stdin, stdout and stderr are always there, as Python's are not: what the caller closed leads to nowhere."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        encoding, errors = sys.stderr.encoding, sys.stderr.errors
+        sys.stderr = _Remarks(sys.stderr.detach(), encoding=encoding, errors=errors, line_buffering=True)
 
 
 def main() -> None:
     """The entry point of the ``mtls`` script."""
-    _open_what_is_closed()
+    _streams_that_hold()
     one_shot = "coverage" not in sys.modules and not LONG_RUNNING.intersection(sys.argv[1:2])
     if one_shot:
         gc.set_threshold(COLLECT_EVERY)

@@ -38,8 +38,14 @@ class KeyLog:
         self._file = file
 
     def on_event(self, transcript: Transcript, event: Event) -> None:  # noqa: ARG002 - every observer is called so
-        if isinstance(event, SecretLine):
+        if not isinstance(event, SecretLine):
+            return
+        try:
             self._file.write(event.line.rstrip(b"\r\n") + b"\n")
+        except OSError as exc:
+            raise InputError(
+                f"cannot write the key log: {exc.strerror or exc}", kind="file-unwritable", hint="is the disk full?",
+            ) from exc
 
     def on_bytes(self, transcript: Transcript, side: Side, data: bytes, at: float) -> None:
         pass

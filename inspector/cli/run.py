@@ -155,12 +155,17 @@ def error_report(command: str, kind: str, message: str, hint: str) -> Any:
     )
 
 
+def write_error(command: str, kind: str, message: str, hint: str) -> None:
+    """Write the JSON document of a command that came to no report. That stdout takes nothing is passed over: the error is told."""
+    from inspector.report.as_json import dumps
+
+    with contextlib.suppress(InputError):
+        write(dumps(error_report(command, kind, message, hint)) + b"\n")
+
+
 def _fail(command: str, output: Output, kind: str, message: str, hint: str) -> None:
     if output.json:
-        from inspector.report.as_json import dumps
-
-        with contextlib.suppress(InputError):  # stdout takes nothing: the error itself is told below
-            write(dumps(error_report(command, kind, message, hint)) + b"\n")
+        write_error(command, kind, message, hint)
     tell_error(message, hint)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.peers import Pki, https, peer, silent
+from tests.cli.peers import Pki, https, mtls_says, peer, silent
 
 FULL = Path("/dev/full")
 INTERRUPTED_WHILE_LOADING = """
@@ -66,6 +66,34 @@ def test_a_full_disk_is_told_and_is_no_bug(arguments: tuple[str, ...]) -> None:
     assert done.returncode == (2 if "999" in arguments else 4)
     assert done.stderr.startswith(b"error: ")
     assert b"bug" not in done.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(("arguments", "code"), [(("no-such",), 2), (("read", "no-such-file"), 4), (("explain", "alert", "48"), 0)])
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(arguments: tuple[str, ...], code: int) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", *arguments], stdout=subprocess.DEVNULL, stderr=full, timeout=30, check=False,
+        )
+    assert done.returncode == code
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written_is_told(option: str) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", option], stdout=full, stderr=subprocess.PIPE, timeout=30, check=False,
+        )
+    assert done.returncode == 4
+    assert done.stderr.startswith(b"error: the answer cannot be written to stdout: ")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_key_log_that_cannot_be_written_is_named(pki: Pki) -> None:
+    with peer(https(pki)) as port:
+        said = mtls_says("handshake", f"localhost:{port}", "--cacert", pki.path("root.pem"), "--keylog", str(FULL))
+    assert (said.code, "cannot write the key log" in said.err) == (4, True)
 
 
 def test_closed_streams_are_no_bug() -> None:
