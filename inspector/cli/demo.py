@@ -118,6 +118,9 @@ class _Show:
         parts = ["mtls", call.command, where, "--cacert", self.path("ca.pem")]
         if call.client:
             parts += ["--cert", self.path(f"{call.client}.pem"), "--key", self.path(f"{call.client}.key")]
+        # what is shown is then a part of what the command shows; a request by itself writes the answer's body and nothing else
+        parts += ["--verbose"] if self._output.verbose or call.command == "request" else []
+        parts += ["--explain"] if self._output.explain else []
         return " ".join(parts)
 
     def after(self, call: Any, answered: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from inspector.service import pki, server
+from inspector.session import demo
 from tests.cli.peers import mtls_says
 
 
@@ -56,6 +59,29 @@ def test_keep_refuses_a_folder_with_other_things(tmp_path: Path) -> None:
     said = mtls_says("demo", "--keep", str(tmp_path))
     assert said.code == 4
     assert "error: " in said.err
+
+
+def alike(text: str) -> str:
+    """Without what differs from call to call: numbers, digests, blanks."""
+    return " ".join(re.sub(r"[0-9A-Fa-f]{16,}|[0-9]+(\.[0-9]+)?", "#", text).split())
+
+
+def kinds(text: str) -> set[str]:
+    return {alike(line) for line in text.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize("options", [(), ("--explain",)])
+def test_each_command_that_is_printed_shows_what_the_demo_shows(options: tuple[str, ...], tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    wide = {"COLUMNS": "160"}
+    calls = re.split(r"\n\n(?=[123]  )|\n\nNext\n", mtls_says("demo", "--keep", str(kept), *options, env=wide).out)[1:4]
+    with server.InBackground(server.listen(server.Service(), pki.read(kept))) as running:
+        for call, known in zip(calls, demo.CALLS, strict=True):
+            _, typed, shown = re.split(r"   \$ mtls ((?:.*\n     )*.*)\n\n", call)
+            words = re.sub(r"localhost:[0-9]+", f"localhost:{running.port}", typed).split()
+            said = mtls_says(*words, env=wide)
+            more = {line for line in kinds(shown) - kinds(said.out + said.err) if "close_notify" not in line}  # it may be in time
+            assert {line for line in more if line not in alike(known.lesson)} <= {"The API's answer", "..."}
 
 
 def test_no_private_key_is_printed(tmp_path: Path) -> None:
