@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InspectorError
 from inspector.report.escape import terminal
+from inspector.report.table import Table
 
 if TYPE_CHECKING:
     from inspector.cli.credential_source import Passphrase
@@ -39,10 +40,27 @@ def _leaf(entry: StoredCredential) -> tuple[str | None, float | None, str]:
     try:
         credential = assemble(contents_of(entry.paths, _unasked(entry)))
     except InspectorError as exc:
-        found = _certificate_only(entry) if exc.kind == "passphrase-needed" else None
-        return (found[0], found[1], "") if found else (None, None, exc.message)
+        if exc.kind != "passphrase-needed":
+            return None, None, exc.message
+        found = _certificate_only(entry)
+        return (found[0], found[1], "") if found else (None, None, _why_closed(entry) or exc.message)
     leaf = parse(credential.leaf)
     return leaf.title, leaf.not_after, ""
+
+
+def _why_closed(entry: StoredCredential) -> str:
+    """Why there is no passphrase now; empty where there is one, which did not do."""
+    from inspector.cli.credential_source import passphrase_of
+
+    if entry.passphrase is None or entry.passphrase.kind == "prompt":
+        return "not opened: its passphrase is asked for when it is used"
+    if entry.passphrase.kind == "keyring":
+        return "not opened: its passphrase is in the keyring"
+    try:
+        passphrase_of(entry)
+    except InspectorError as exc:
+        return f"not opened: {exc.message}"
+    return ""
 
 
 def _unasked(entry: StoredCredential) -> Passphrase:
@@ -108,22 +126,21 @@ def authority_rows(store: Store, now: float | None = None) -> list[dict[str, Any
     return out
 
 
-def _grid(headers: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in (headers, *lines)) for column in range(len(headers))]
-    padded = (("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))) for row in (headers, *lines))
-    return "\n".join(line.rstrip() for line in padded)
+def _grid(headers: tuple[str, ...], lines: list[tuple[str, ...]], first: int, width: int | None) -> str:
+    grid = Table(headers, first, width)
+    return "\n".join([line for row in lines for line in grid.add(row)] + grid.end())
 
 
-def table(entries: list[dict[str, Any]]) -> str:
-    """The rows for people."""
+def table(entries: list[dict[str, Any]], width: int | None = None) -> str:
+    """The rows for people, on lines of at most ``width`` columns (None: a row is a line)."""
     return _grid(("NAME", "HOST", "EXPIRES", "SUBJECT", "PASSPHRASE", "REMARK"), [
         tuple(terminal(str(row[key] or "-")) for key in ("name", "host", "expires", "subject", "passphrase",
         "remark")) for row in entries
-    ])
+    ], 3, width)
 
 
-def authority_table(entries: list[dict[str, Any]]) -> str:
-    """The rows for people."""
+def authority_table(entries: list[dict[str, Any]], width: int | None = None) -> str:
+    """The rows for people, on lines of at most ``width`` columns (None: a row is a line)."""
     lines = []
     for row in entries:
         more = f" and {len(row['subjects']) - 1} more" if len(row["subjects"]) > 1 else ""
@@ -133,7 +150,7 @@ def authority_table(entries: list[dict[str, Any]]) -> str:
             row["remark"] or "-",
         )
         lines.append(tuple(map(terminal, cells)))
-    return _grid(("NAME", "STATE", "HOSTS", "EXPIRES", "SUBJECT", "REMARK"), lines)
+    return _grid(("NAME", "STATE", "HOSTS", "EXPIRES", "SUBJECT", "REMARK"), lines, 4, width)
 
 
 def explanation(store: Store, host: str, port: int) -> str:

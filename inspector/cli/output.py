@@ -19,6 +19,7 @@ class Output(NamedTuple):
     quiet: bool = False
     color: bool = False
     width: int = WIDTH_WITHOUT_TERMINAL
+    table_width: int | None = None  # None: a row of a table is one line, however long
     keylog: str | None = None
     pcapng: str | None = None
 
@@ -27,6 +28,11 @@ def _terminal_width() -> int:
     import shutil
 
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 24)).columns))
+
+
+def table_width() -> int | None:
+    """Columns that a table must fit into; None where nobody looks at it: then a row is a line, as programs want it."""
+    return _terminal_width() if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
 
 
 def output_from(options: dict[str, Any]) -> Output:
@@ -39,6 +45,7 @@ def output_from(options: dict[str, Any]) -> Output:
         quiet=bool(options.get("quiet")),
         color=not plain and sys.stdout.isatty(),
         width=_terminal_width(),
+        table_width=table_width(),
         keylog=options.get("keylog"),
         pcapng=options.get("pcapng"),
     )

@@ -14,7 +14,7 @@ import click
 
 from inspector.cli import run
 from inspector.cli.options import FILE
-from inspector.errors import InputError, UsageError
+from inspector.errors import InputError, InspectorError, TransportError, UsageError
 
 if TYPE_CHECKING:
     from inspector.capture.secrets import Secrets
@@ -70,7 +70,7 @@ def command(capture: str, **options: Any) -> int:
     if options["keylog"] and seen.codes and len(_secrets_of(wanted)) and not seen.sessions:
         run.say(f"note: '{options['keylog']}' has no secret of a connection in this capture: it is of other sessions")
     if not seen.codes:
-        _nothing(capture, seen, wanted, output)
+        raise _nothing(capture, seen, wanted)
     return int(worst(list(seen.codes)))
 
 
@@ -175,27 +175,26 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _nothing(capture: str, held: _Seen, wanted: Options, output: run.Output) -> None:
-    """Say that there was no TLS. Raises UsageError where a stream was asked for that holds none."""
+def _nothing(capture: str, held: _Seen, wanted: Options) -> InspectorError:
+    """The error that says that there was no TLS: of another kind where it is the choice that left nothing."""
     seen = f"{_count(held.packets, 'packet')}, {_count(held.streams, 'TCP connection')}"
     if wanted.stream is not None:
-        raise UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
-    line = f"no TLS connection in '{capture}' ({seen})" if wanted.port is None else (
-        f"no TLS connection with port {wanted.port} in '{capture}' ({seen})")
-    if output.json:
-        run.say(line)
-    else:
-        from inspector.report.escape import terminal
-
-        click.echo(terminal(line))
+        return UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
+    if wanted.port is not None:
+        words = f"no TLS connection with port {wanted.port} in '{capture}' ({seen})"
+        return UsageError(words, hint="without --port all are listed")
+    hint = "was it captured where TLS passes, from before the handshake on? TLS is looked for on every TCP port"
+    return TransportError(f"no TLS connection in '{capture}' ({seen})", kind="not-tls", hint=hint)
 
 
 def _options(capture: str, options: dict[str, Any]) -> Options:
+    from inspector.cli.credential_source import note_files_without_authority
     from inspector.session import trust
     from inspector.session.read import Options
 
     if options["cert"] and not options["diagnose"]:
         raise UsageError("--cert without --diagnose", hint="--cert says which certificate the diagnosis shall judge")
+    note_files_without_authority(options["cacert"])
     return Options(
         keylog=_with_own(_secrets(options["keylog"]), capture),
         stream=options["stream"],

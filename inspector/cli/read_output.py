@@ -59,7 +59,7 @@ class Printer:
         from inspector.report.connections import Table
         from inspector.session.ordered import Ordered
 
-        self._table = None if output.json else Table(output.width if sys.stdout.isatty() else None)
+        self._table = None if output.json else Table(output.table_width)
         self._ordered = Ordered(run.write if output.json else self._row)
         self._rows: list[str] = []
         self._at_once = 1 if sys.stdout.isatty() else ROWS_AT_ONCE

@@ -72,13 +72,13 @@ def test_a_later_stream_that_ends_first_waits_for_its_turn(tmp_path: Path) -> No
     (("zeek-tls/https-to-http.pcap",), 3),
     (("zeek-tls/ssl-v2.pcap",), 3),
     (("rfc8448/section6.pcap",), 5),
-    (("zeek-tls/dtls1_2.pcap",), 0),
-    (("pcapng-basic/le/test001.pcapng",), 0),
+    (("zeek-tls/dtls1_2.pcap",), 3),
+    (("pcapng-basic/le/test001.pcapng",), 3),
     (("pcapng-basic/expected.json",), 4),
     (("no-such-file.pcap",), 4),
     (("zeek-tls",), 4),
     (("zeek-tls/hrr.pcap", "--stream", "7"), 2),
-    (("zeek-tls/hrr.pcap", "--port", "1"), 0),
+    (("zeek-tls/hrr.pcap", "--port", "1"), 2),
     (("zeek-tls/hrr.pcap", "--cert", "x"), 2),
     (("zeek-tls/hrr.pcap", "--keylog", "no-such-file"), 4),
 ])
@@ -88,10 +88,25 @@ def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
         assert mtls_says("read", str(known.FIXTURES / path), *more, *output).code == code
 
 
-def test_no_tls_is_said_in_one_line() -> None:
-    said = mtls_says("read", str(known.FIXTURES / "pcapng-basic/le/test001.pcapng"))
-    assert said.out.endswith("(4 packets, 0 TCP connections)\n")
-    assert said.out.startswith("no TLS connection in ")
+@pytest.mark.parametrize(("arguments", "kind", "words"), [
+    (("pcapng-basic/le/test001.pcapng",), "not-tls", "(4 packets, 0 TCP connections)"),
+    (("zeek-tls/hrr.pcap", "--port", "1"), "usage", "no TLS connection with port 1 in "),
+    (("zeek-tls/hrr.pcap", "--stream", "7"), "usage", "holds no TLS"),
+])
+def test_that_nothing_was_found_is_an_error_with_a_document(arguments: tuple[str, ...], kind: str, words: str) -> None:
+    path, *more = arguments
+    plain, document = (mtls_says("read", str(known.FIXTURES / path), *more, *output) for output in ((), ("--json",)))
+    assert plain.out == ""
+    assert words in plain.err
+    assert document.document["error"]["kind"] == kind
+    assert words in document.document["error"]["message"]
+
+
+def test_the_table_fits_into_the_columns_that_there_are() -> None:
+    said = mtls_says("read", "--quiet", str(NAMES / "tls13-ca-names.pcap"), env={"COLUMNS": "62"})
+    assert max(map(len, said.out.splitlines())) <= 62
+    assert said.out.split()[:3] == ["stream", "client", "server"]
+    assert "accepted (TLS only)" in said.out
 
 
 def test_what_is_no_capture_is_an_error_with_a_hint_and_a_document() -> None:
