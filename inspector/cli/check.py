@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from inspector.cli import run
-from inspector.cli.options import CONNECTION_OPTIONS, CREDENTIAL_OPTIONS, TRUST_OPTIONS
+from inspector.cli.options import CONNECTION_OPTIONS, CREDENTIAL_OPTIONS, FILE, TRUST_OPTIONS
 from inspector.errors import CredentialError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def _options(command: Any) -> Any:
 
 
 @click.command(epilog="Example: mtls check client.pfx --passphrase-env PFX_PASSPHRASE --against api.example.com")
-@click.argument("credential", nargs=-1, type=click.Path())
+@click.argument("credential", nargs=-1, type=FILE)
 @click.option("--against", metavar="REPORT|TARGET", help="Hold it against a server's request: a report (JSON), or the server.")
-@click.option("--crl", metavar="FILE", type=click.Path(), multiple=True, help="Look it up in this revocation list. Repeatable.")
+@click.option("--crl", metavar="FILE", type=FILE, multiple=True, help="Look it up in this revocation list. Repeatable.")
 @click.option("--ocsp", is_flag=True, help="Ask the OCSP responders that the certificates name (network).")
 @click.option("--fetch", is_flag=True, help="Fetch missing issuers from where the certificates say they are (network).")
 @click.option("--fail-on", type=click.Choice(LEVELS), default="medium", show_default=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from inspector.errors import CredentialError, UsageError
@@ -64,7 +64,7 @@ def contents_of(paths: list[str], passphrase: Passphrase) -> Contents:
     """Everything that the files, or one folder, hold. Raises CredentialError."""
     from inspector.credentials.load import read_contents
 
-    beside = os.path.dirname(os.path.abspath(paths[0]))
+    beside = os.path.dirname(os.path.normpath(paths[0]))
     return read_contents(
         read_input(paths), passphrase.ask, lambda path: read_file(os.path.join(beside, path)), ask_first=passphrase.given,
     )
@@ -184,7 +184,7 @@ def _stored(target: Target, passphrase: Passphrase | None) -> Credential | None:
     if target.unix_path is not None or not target.host:
         return None
     path = default_path()
-    if not os.path.exists(path):
+    if not _may_be_used(path):
         return None
     entry = load(path).choose(target.host, target.port)
     if entry is None:
@@ -195,6 +195,21 @@ def _stored(target: Target, passphrase: Passphrase | None) -> Credential | None:
         exc.message = f"the stored credential '{entry.name}': {exc.message}"
         exc.args = (exc.message,)
         raise
+
+
+def _may_be_used(path: str, *, say: bool = False) -> bool:
+    """Whether there is a store. Where a folder above it is closed to us that cannot be known, which is said where wanted."""
+    try:
+        os.stat(path)
+    except PermissionError as exc:
+        if say:
+            from inspector.cli import run
+
+            run.say(f"note: the credential store '{path}' is out of reach ({exc.strerror}): nothing is attached from it")
+        return False
+    except OSError:
+        return False
+    return True
 
 
 def passphrase_of(entry: StoredCredential) -> Passphrase:
@@ -235,7 +250,7 @@ def stored_authorities(target: Target) -> tuple[tuple[str, bytes], ...]:
     from inspector.store.file import default_path, load
 
     path = default_path()
-    if target.unix_path is not None or not os.path.exists(path):
+    if target.unix_path is not None or not _may_be_used(path, say=True):
         return ()
     found: list[tuple[str, bytes]] = []
     for authority in load(path).authorities:
@@ -249,3 +264,15 @@ def read_authorities(path: str) -> tuple[bytes, ...]:
     from inspector.session.trust import read_authorities as read
 
     return read(path)
+
+
+def note_files_without_authority(paths: Iterable[str]) -> None:
+    """Say on stderr which of these CA files hold no CA: that is legal, and rarely meant. Raises InputError."""
+    from inspector.cli.run import say
+    from inspector.report.escape import terminal
+    from inspector.session.trust import without_authority
+
+    for path in paths:
+        subject = without_authority(read_authorities(path))
+        if subject is not None:
+            say(terminal(f"note: '{path}' holds no CA certificate: {subject} vouches for itself and for nobody else"))

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from inspector.cli import run
+from inspector.cli.output import table_width
 from inspector.errors import CredentialError, InputError, UsageError
 
+FILE = click.Path(readable=False)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-PATH = click.Path()
 
 
 @click.group(epilog="Example: mtls credentials add api.bank.example --pfx client.pfx --passphrase-env BANK_PASSPHRASE")
@@ -25,12 +26,12 @@ def command() -> None:
 
 @command.command("add", epilog="Example: mtls credentials add api.bank.example --cert client.pem --key client.key")
 @click.argument("host")
-@click.option("--cert", metavar="FILE", type=PATH, help="Client certificate with its chain, or a folder.")
-@click.option("--key", metavar="FILE", type=PATH, help="Its private key, where it is not in the same file.")
-@click.option("--pfx", metavar="FILE", type=PATH, help="Both in one PKCS#12 file or Java keystore.")
+@click.option("--cert", metavar="FILE", type=FILE, help="Client certificate with its chain, or a folder.")
+@click.option("--key", metavar="FILE", type=FILE, help="Its private key, where it is not in the same file.")
+@click.option("--pfx", metavar="FILE", type=FILE, help="Both in one PKCS#12 file or Java keystore.")
 @click.option("--name", help="What to call it. Default: the host.")
 @click.option("--passphrase-env", metavar="NAME", help="Environment variable that will hold the passphrase.")
-@click.option("--passphrase-file", metavar="FILE", type=PATH, help="File whose first line is the passphrase.")
+@click.option("--passphrase-file", metavar="FILE", type=FILE, help="File whose first line is the passphrase.")
 @click.option("--passphrase-keyring", is_flag=True, help="Ask for the passphrase now and keep it in the system's keyring.")
 @click.option("--passphrase-prompt", is_flag=True, help="Ask for the passphrase each time.")
 @run.guarded
@@ -45,7 +46,7 @@ def add(host: str, **options: Any) -> int:
         raise UsageError("a credential is --cert with --key, or --pfx", hint="give one or the other")
     pattern, path = parse_pattern(host), default_path()
     name = options["name"] or str(pattern)
-    cert, key, pfx = (os.path.abspath(options[item]) if options[item] else None for item in ("cert", "key", "pfx"))
+    cert, key, pfx = (_whole(options[item]) if options[item] else None for item in ("cert", "key", "pfx"))
     entry = StoredCredential(name, pattern, cert, key, pfx, _source(options, name))
     store = load(path).with_credential(entry)
     if options["passphrase_keyring"]:
@@ -56,13 +57,23 @@ def add(host: str, **options: Any) -> int:
     return 0
 
 
+def _whole(path: str) -> str:
+    """The path as it is kept: from the root on. Raises InputError where that cannot be known."""
+    try:
+        return os.path.abspath(path)
+    except OSError as exc:
+        raise InputError(
+            f"'{path}' is in a folder that is gone: {exc.strerror}", kind="file-unreadable", hint="change to a folder that exists",
+        ) from exc
+
+
 def _source(options: dict[str, Any], name: str) -> Any:
     from inspector.store.rules import PassphraseSource
 
     given = [
         (kind, value) for kind, value in (
             ("env", options["passphrase_env"]),
-            ("file", os.path.abspath(options["passphrase_file"]) if options["passphrase_file"] else None),
+            ("file", _whole(options["passphrase_file"]) if options["passphrase_file"] else None),
             ("keyring", name if options["passphrase_keyring"] else None),
             ("prompt", "" if options["passphrase_prompt"] else None),
         ) if value is not None
@@ -92,7 +103,7 @@ def _try(entry: Any, credential_source: Any) -> None:
     except CredentialError as exc:
         if exc.kind != "passphrase-needed":
             raise
-        run.say(f"not tried: {exc.message}")
+        run.say(f"not tried: {exc.message}" + ("; it is asked for at each use" if entry.passphrase is None else ""))
 
 
 @command.command("list", epilog="Example: mtls credentials list")
@@ -108,7 +119,7 @@ def list_(as_json: bool) -> int:
     if as_json:
         _write_json({"store": path, "credentials": entries})
     elif entries:
-        click.echo(table(entries))
+        run.write_text(table(entries, table_width()))
     else:
         run.say(f"nothing is kept in {path}")
     return 0
@@ -160,7 +171,7 @@ def explain(url: str, as_json: bool) -> int:
 
 
 @command.command("import", epilog="Example: mtls credentials import bruno.json")
-@click.argument("file", type=PATH)
+@click.argument("file", type=FILE)
 @click.option("--format", "format_", type=click.Choice(["postman", "insomnia", "bruno",
 "kubeconfig"]), help="Default: told by its contents.")
 @run.guarded
@@ -192,21 +203,22 @@ def ca() -> None:
 
 
 @ca.command("add", epilog="Example: mtls credentials ca add bank-root.pem --host api.bank.example")
-@click.argument("file", type=PATH)
+@click.argument("file", type=FILE)
 @click.option("--name", help="What to call it. Default: the file's name.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only for these hosts. Repeatable.")
 @run.guarded
 def ca_add(file: str, name: str | None, hosts: tuple[str, ...]) -> int:
     """Trust the CA certificates in FILE from now on."""
-    from inspector.cli.credential_source import read_authorities
+    from inspector.cli.credential_source import note_files_without_authority, read_authorities
     from inspector.store.file import default_path, load, save
     from inspector.store.pattern import parse_pattern
     from inspector.store.rules import StoredAuthority
 
     count = len(read_authorities(file))
     path, called = default_path(), name or os.path.basename(file)
-    entry = StoredAuthority(called, os.path.abspath(file), tuple(map(parse_pattern, hosts)))
+    entry = StoredAuthority(called, _whole(file), tuple(map(parse_pattern, hosts)))
     save(path, load(path).with_authority(entry))
+    note_files_without_authority([file])
     run.say(f"'{called}' is on: {count} certificate{'s' if count != 1 else ''} for {', '.join(hosts) or 'all hosts'}")
     return 0
 
@@ -262,7 +274,7 @@ def ca_list(as_json: bool) -> int:
     if as_json:
         _write_json({"store": path, "authorities": entries})
     elif entries:
-        click.echo(authority_table(entries))
+        run.write_text(authority_table(entries, table_width()))
     else:
         run.say(f"no CA is kept in {path}")
     return 0

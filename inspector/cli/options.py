@@ -36,10 +36,11 @@ STARTTLS_PORTS = {
     "xmpp": 5222, "nntp": 119, "sieve": 4190, "irc": 6667, "rdp": 3389,
 }
 SCHEMES = frozenset({"https", "wss"})
-FILE = click.Path(dir_okay=False)
+# who opens a file says what is wrong with it (exit 4): click would call a file that may not be read wrong usage
+FILE = click.Path(readable=False)
 
 CREDENTIAL_OPTIONS: tuple[Option[Any], ...] = (
-    click.option("--cert", metavar="FILE", type=click.Path(), help="Client certificate and its chain (PEM, DER, PKCS#12, JKS...)."),
+    click.option("--cert", metavar="FILE", type=FILE, help="Client certificate and its chain (PEM, DER, PKCS#12, JKS...)."),
     click.option("--key", metavar="FILE", type=FILE, help="Its private key, where it is not in the same file."),
     click.option("--pfx", metavar="FILE", type=FILE, help="Both in one PKCS#12 file."),
     click.option("--passphrase-env", metavar="NAME", help="Environment variable that holds the passphrase."),
@@ -187,6 +188,7 @@ def settings_from(target_text: str, options: dict[str, Any], *, with_credential:
     if minimum and maximum and minimum.value > maximum.value:
         raise UsageError("--tls-min is above --tls-max", hint="swap them, or give only one")
     server_name = options["server_name"]
+    credential_source.note_files_without_authority(options["cacert"])
     stored = tuple(credential_source.stored_authorities(target))
     url_paths = (target.url_path,) if target.url_path else ()
     if TlsVersion.TLS1_2.value > min(version.value for version in (minimum, maximum, TlsVersion.TLS1_3) if version):

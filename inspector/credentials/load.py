@@ -69,6 +69,8 @@ def load_certificates(name: str, data: bytes) -> tuple[bytes, ...]:
     except DerError as exc:
         raise InputError(f"'{name}' is damaged: {exc}", kind="no-certificate", hint="copy or export it again") from exc
     if not found:
+        if pem.unfinished(data):
+            raise InputError(f"'{name}' is damaged: a PEM block has no end", kind="no-certificate", hint="copy or export it again")
         hint = "PEM, DER and PKCS#7 are understood"
         if _is_pkcs12(data):
             hint = "it looks like PKCS#12; take its certificates out first"
@@ -291,15 +293,19 @@ def _built_chain(leaf: FoundCertificate, contents: Contents) -> tuple[bytes, ...
     return tuple(chain)
 
 
+def _holds(contents: Contents) -> str:
+    return "hold" if len(contents.files) > 1 else "holds"
+
+
 def _without_key(names: str, contents: Contents) -> CredentialError:
     if not contents.certificates:
         also = f", but {contents.also[0]}" if contents.also else ""
         return IncompleteCredential(
-            f"{names} holds neither a certificate nor a private key{also}", contents, kind="not-a-credential",
+            f"{names} {_holds(contents)} neither a certificate nor a private key{also}", contents, kind="not-a-credential",
             hint="give the certificate with --cert and its private key with --key",
         )
     return IncompleteCredential(
-        f"{names} holds no private key", contents, kind="no-private-key",
+        f"{names} {_holds(contents)} no private key", contents, kind="no-private-key",
         hint="name the file of the private key with --key; a file of certificates only is for --cacert",
     )
 
@@ -307,7 +313,7 @@ def _without_key(names: str, contents: Contents) -> CredentialError:
 def _without_certificate(names: str, contents: Contents) -> CredentialError:
     also = f" (it holds {contents.also[0]})" if contents.also else ""
     return IncompleteCredential(
-        f"{names} holds a private key, but no certificate{also}", contents, kind="no-certificate",
+        f"{names} {_holds(contents)} a private key, but no certificate{also}", contents, kind="no-certificate",
         hint="name the file of the certificate with --cert",
     )
 

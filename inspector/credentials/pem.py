@@ -56,6 +56,11 @@ def blocks(data: bytes) -> Iterator[Block]:
         yield Block(found[1].decode("ascii"), headers, der, found[0] + b"\n")
 
 
+def unfinished(data: bytes) -> int:
+    """How many blocks begin and do not end."""
+    return max(0, len(_BEGIN.findall(data)) - len(_BLOCK.findall(data)))
+
+
 def _split(body: bytes) -> tuple[dict[str, str], bytes]:
     """Headers (RFC 1421, Section 4.6) and the base64 after the empty line."""
     if b":" not in body[:200]:
@@ -80,9 +85,10 @@ def _first_element(der: bytes) -> bytes:
 
 def read(name: str, data: bytes, contents: Contents) -> None:
     """Add all certificates and keys of a PEM file to ``contents``. Raises CredentialError."""
-    unfinished = len(_BEGIN.findall(data)) - len(_BLOCK.findall(data))
-    if unfinished > 0:
-        contents.notes.append(f"{name}: {unfinished} PEM block{'s' if unfinished > 1 else ''} without an end")
+    broken = unfinished(data)
+    if broken:
+        contents.notes.append(f"{name}: {broken} PEM block{'s' if broken > 1 else ''} without an end")
+    before = len(contents.certificates) + len(contents.keys)
     for block in blocks(data):
         if block.label in CERTIFICATE_LABELS:
             if block.der is None:
@@ -97,7 +103,7 @@ def read(name: str, data: bytes, contents: Contents) -> None:
                 contents.add_certificate(FoundCertificate(der, name, ordered=False))
         elif block.label in OTHER_LABELS:
             contents.also.append(OTHER_LABELS[block.label])
-    if unfinished > 0 and not contents.certificates and not contents.keys:
+    if broken and len(contents.certificates) + len(contents.keys) == before:
         raise damaged(name, "a PEM block has no end")
 
 

@@ -56,15 +56,34 @@ def system_trust(environment: Mapping[str, str]) -> Trust:
 
 def read_authorities(path: str) -> tuple[bytes, ...]:
     """The certificates of a CA file, DER. Raises InputError."""
-    from inspector.credentials.load import load_certificates
+    from inspector.credentials.load import MAX_FILE, load_certificates
 
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(MAX_FILE + 1)
     except OSError as exc:
-        raise InputError(f"cannot read the CA file '{path}': {exc.strerror}", kind="file-unreadable",
+        raise InputError(f"cannot read the CA file '{path}': {exc.strerror or exc}", kind="file-unreadable",
                          hint="check the path and its permissions") from exc
+    if len(data) > MAX_FILE:
+        raise InputError(f"'{path}' is larger than {MAX_FILE >> 20} MiB", kind="no-certificate", hint="no CA file is that large")
     return load_certificates(path, data)
+
+
+def without_authority(certificates: Iterable[bytes]) -> str | None:
+    """The first subject where none of these certificates (DER) can have issued another, else None.
+
+    basicConstraints says which can (RFC 5280, Section 4.2.1.9). One that names itself as its issuer is left alone: roots of
+    version 1 say nothing, and a server's self-signed certificate is trusted in this way.
+    """
+    from inspector.der.certificate import parse
+
+    first: str | None = None
+    for der in certificates:
+        certificate = parse(der)
+        if certificate.ext.is_ca or certificate.subject_der == certificate.issuer_der:
+            return None
+        first = first or certificate.title
+    return first
 
 
 def resolve(

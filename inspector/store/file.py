@@ -52,13 +52,21 @@ def _check_permissions(path: str, mode: int) -> None:
 
 def save(path: str, store: Store) -> None:
     """Write the store, readable by its owner only, at once or not at all. Raises InputError where that cannot be done."""
+    try:
+        data = to_toml(store)
+    except UnicodeEncodeError as exc:
+        odd = exc.object[exc.start:exc.end]
+        raise InputError(
+            f"the credential store '{path}' is UTF-8, and cannot hold '{odd}' of a name", kind="file-unwritable",
+            hint="give the file a name in UTF-8",
+        ) from exc
     temporary = f"{path}.{os.getpid()}.new"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(to_toml(store))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -32,6 +32,49 @@ def check(arguments: list[str], code: int, kind: str, *words: str) -> None:
     assert "verdict" not in str(as_json.document)
 
 
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["handshake"], "missing argument"),
+    (["handshake", "localhost", "--tls-min", "9"], "--tls-min"),
+    (["handshake", "localhost", "--no-such"], "--no-such"),
+    (["read", "x.pcap", "--stream", "x"], "--stream"),
+    (["credentials", "ca", "list", "--no-such"], "--no-such"),
+    (["no-such-command"], "no-such-command"),
+])
+def test_what_click_finds_wrong_is_told_like_everything_else(arguments: list[str], words: str) -> None:
+    check(arguments, 2, "usage", words)
+
+
+def test_json_behind_two_dashes_is_an_argument() -> None:
+    assert mtls_says("explain", "--nope", "--", "--json").out == ""
+
+
+@pytest.mark.parametrize("option", ["--cert", "--cacert", "--pfx", "--passphrase-file"])
+def test_a_folder_in_place_of_a_file(tmp_path: Path, option: str) -> None:
+    said = mtls_says("handshake", "localhost", option, str(tmp_path), "--json")
+    assert (said.code, str(tmp_path) in said.document["error"]["message"]) == (4, True)
+
+
+def test_a_ca_file_that_breaks_off_is_damaged(pki: Pki, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pem"
+    cut.write_bytes(Path(pki.path("root.pem")).read_bytes()[:200])
+    check(["handshake", "localhost", "--cacert", str(cut)], 4, "no-certificate", "a PEM block has no end")
+    check(["handshake", "localhost", "--cert", pki.path("alice.pem"), "--key", str(cut)], 4, "file-damaged", "cut.pem")
+
+
+def test_a_ca_file_without_end_is_not_read_to_the_end() -> None:
+    check(["handshake", "localhost", "--cacert", "/dev/zero"], 4, "no-certificate", "larger than")
+
+
+def test_a_ca_file_that_holds_no_ca_is_noted(pki: Pki) -> None:
+    note = "alice.pem' holds no CA certificate: CN=alice,O=mtls-inspector vouches for itself"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for name, noted in (("alice.pem", True), ("root.pem", False)):
+        said = mtls_says("handshake", f"127.0.0.1:{port}", "--cacert", pki.path(name))
+        assert (note in said.err) is noted
+        assert (note in mtls_says("credentials", "ca", "add", pki.path(name)).err) is noted
+
+
 def test_an_unknown_host() -> None:
     check(["handshake", "no-such-host.invalid", "--timeout", "5"], 3, "dns", "no-such-host.invalid")
 

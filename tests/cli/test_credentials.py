@@ -172,3 +172,53 @@ def test_keyring_keeps_the_passphrase(pfx: str, monkeypatch: pytest.MonkeyPatch)
         assert mtls_says("handshake", "x.example", "--json").document["error"]["kind"] == "passphrase-needed"
     finally:
         keyring.set_keyring(before)
+
+
+def test_the_list_fits_into_the_columns_that_there_are(pki: Pki, pfx: str) -> None:
+    add_alice(pki, "a-long-name.of-a-bank.example:8443")
+    credentials("add", "*.bank.example", "--pfx", pfx, "--passphrase-env", "A_LONG_NAME_OF_A_VARIABLE")
+    for command in (("list",), ("ca", "list")):
+        credentials("ca", "add", pki.path("root.pem"), "--host", "a-long-name.of-a-bank.example", "--host", "another.example")
+        said = credentials(*command, env={"COLUMNS": "72"})
+        assert max(map(len, said.out.splitlines())) <= 72
+        assert "EXPIRES" in said.out
+
+
+def test_the_list_says_why_a_certificate_is_not_shown(pfx: str) -> None:
+    credentials("add", "one.example", "--pfx", pfx, "--passphrase-env", "NOT_SET")
+    credentials("add", "two.example", "--pfx", pfx, "--passphrase-prompt")
+    out = credentials("list", "--json").document["credentials"]
+    assert [row["remark"] for row in out] == [
+        "not opened: the environment variable NOT_SET is not set", "not opened: its passphrase is asked for when it is used",
+    ]
+
+
+def test_a_name_that_is_no_text_is_refused_and_leaves_the_store_as_it_was(pki: Pki, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"alice\xff.pem")
+    odd.write_bytes(Path(pki.path("alice.pem")).read_bytes())
+    add_alice(pki, "first.example")
+    said = credentials("add", "second.example", "--cert", str(odd), "--key", pki.path("alice.key"))
+    assert (said.code, "cannot hold" in said.err) == (4, True)
+    assert "first.example" in credentials("list").out
+
+
+def test_a_folder_that_is_gone_is_told(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert credentials("add", "a.example", "--cert", "me.pem").code == 4
+    assert mtls_says("check", pki.path("alice.pem"), pki.path("alice.key")).code in (0, 1)
+    assert mtls_says("check", "me.pem").code == 4
+
+
+def test_a_store_that_is_out_of_reach_is_noted(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    with peer(https(pki)) as port:
+        with monkeypatch.context() as patch:
+            patch.setattr(credential_source.os, "stat", closed)
+            assert credential_source.stored_authorities(parse_target("localhost")) == ()
+            assert credential_source._stored(parse_target("localhost"), None) is None
+        assert mtls_says("handshake", f"localhost:{port}", "--cacert", pki.path("root.pem"), "--no-http").err.count("note:") == 0
