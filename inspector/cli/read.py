@@ -14,7 +14,7 @@ import click
 
 from inspector.cli import run
 from inspector.cli.options import FILE
-from inspector.errors import InputError, InspectorError, TransportError, UsageError
+from inspector.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from inspector.capture.secrets import Secrets
@@ -70,7 +70,7 @@ def command(capture: str, **options: Any) -> int:
     if options["keylog"] and seen.codes and len(_secrets_of(wanted)) and not seen.sessions:
         run.say(f"note: '{options['keylog']}' has no secret of a connection in this capture: it is of other sessions")
     if not seen.codes:
-        raise _nothing(capture, seen, wanted)
+        _nothing(capture, seen, wanted, output)
     return int(worst(list(seen.codes)))
 
 
@@ -175,16 +175,21 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _nothing(capture: str, held: _Seen, wanted: Options) -> InspectorError:
-    """The error that says that there was no TLS: of another kind where it is the choice that left nothing."""
+def _nothing(capture: str, held: _Seen, wanted: Options, output: run.Output) -> None:
+    """Say that there was no TLS: an answer like others (exit 0). Raises UsageError where the choice left nothing."""
     seen = f"{_count(held.packets, 'packet')}, {_count(held.streams, 'TCP connection')}"
     if wanted.stream is not None:
-        return UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
+        raise UsageError(f"stream {wanted.stream} of '{capture}' holds no TLS ({seen})", hint="without --stream all are listed")
     if wanted.port is not None:
         words = f"no TLS connection with port {wanted.port} in '{capture}' ({seen})"
-        return UsageError(words, hint="without --port all are listed")
-    hint = "was it captured where TLS passes, from before the handshake on? TLS is looked for on every TCP port"
-    return TransportError(f"no TLS connection in '{capture}' ({seen})", kind="not-tls", hint=hint)
+        raise UsageError(words, hint="without --port all are listed")
+    line = f"no TLS connection in '{capture}' ({seen})"
+    if output.json:  # a document for each connection: none
+        run.say(line)
+    else:
+        from inspector.report.escape import terminal
+
+        click.echo(terminal(line))
 
 
 def _options(capture: str, options: dict[str, Any]) -> Options:

@@ -72,8 +72,8 @@ def test_a_later_stream_that_ends_first_waits_for_its_turn(tmp_path: Path) -> No
     (("zeek-tls/https-to-http.pcap",), 3),
     (("zeek-tls/ssl-v2.pcap",), 3),
     (("rfc8448/section6.pcap",), 5),
-    (("zeek-tls/dtls1_2.pcap",), 3),
-    (("pcapng-basic/le/test001.pcapng",), 3),
+    (("zeek-tls/dtls1_2.pcap",), 0),
+    (("pcapng-basic/le/test001.pcapng",), 0),
     (("pcapng-basic/expected.json",), 4),
     (("no-such-file.pcap",), 4),
     (("zeek-tls",), 4),
@@ -89,7 +89,6 @@ def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "kind", "words"), [
-    (("pcapng-basic/le/test001.pcapng",), "not-tls", "(4 packets, 0 TCP connections)"),
     (("zeek-tls/hrr.pcap", "--port", "1"), "usage", "no TLS connection with port 1 in "),
     (("zeek-tls/hrr.pcap", "--stream", "7"), "usage", "holds no TLS"),
 ])
@@ -100,6 +99,14 @@ def test_that_nothing_was_found_is_an_error_with_a_document(arguments: tuple[str
     assert words in plain.err
     assert document.document["error"]["kind"] == kind
     assert words in document.document["error"]["message"]
+
+
+def test_a_capture_without_tls_is_said_to_hold_none() -> None:
+    path = str(known.FIXTURES / "pcapng-basic/le/test001.pcapng")
+    plain, document = mtls_says("read", path), mtls_says("read", path, "--json")
+    assert plain.out.startswith("no TLS connection in ")
+    assert plain.out.endswith("(4 packets, 0 TCP connections)\n")
+    assert (document.out, "no TLS connection in " in document.err) == ("", True)
 
 
 def test_the_table_fits_into_the_columns_that_there_are() -> None:
