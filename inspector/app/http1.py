@@ -13,8 +13,11 @@ from inspector.errors import UsageError
 if TYPE_CHECKING:
     import h11
 
-HEAD_TOO_LARGE = 431  # h11's status hint for a head beyond its limit
+# h11's status hints: for a head beyond its limit, and for a transfer coding that it does not know
+HEAD_TOO_LARGE, NOT_IMPLEMENTED = 431, 501
 BEGIN = 64  # bytes of a response that are kept for words about it
+# RFC 9112, Section 9.8: such an answer is complete only if a closure alert has come
+CUT = "the connection ended without close_notify, which alone would say that this body is whole"
 FIRST_STEP_BODY = 1024 * 1024  # a first step reads no further; ``complete`` is False then
 
 
@@ -60,6 +63,7 @@ class Http1(Exchanges):
     _unsent = False  # a body was announced and kept back: who waits for it would take the next request for it
     _owed = 0  # bytes of a counted body that have not come
     _keeps_alive = False
+    _cut = False
 
     def _start(self, request: Request) -> bool:
         import h11
@@ -164,11 +168,18 @@ class Http1(Exchanges):
             return f"{broken}: it switches protocols (101), which was not asked for"
         if status and not (len(status) == 3 and status.isdigit() and status >= "100"):
             return f"{broken}: its status is '{text_of(status.encode('latin-1'), 40)}'"
+        if exc.error_status_hint == NOT_IMPLEMENTED:
+            return f"{broken}: it has a Transfer-Encoding other than chunked"
         # up to the colon h11's words are about the grammar; what follows is the code's own view of the bytes
         return f"{broken}: {str(exc).partition(':')[0]}"
 
     def _consume_eof(self) -> None:
         self._consume(b"")
+
+    def receive_cut(self) -> None:
+        """The connection ended, and without close_notify: a body that is as long as the connection may have been longer."""
+        self._cut = True
+        self.receive_eof()
 
     def _counting(self) -> bool:
         return self._owed > 0
@@ -202,8 +213,13 @@ class Http1(Exchanges):
         elif isinstance(event, h11.Data):
             self._data(event.data)
         elif isinstance(event, h11.EndOfMessage):
+            if self._cut and self._limits.strict:
+                self._fail(CUT)
+                return
             self._trailers(_text(event.headers))
             assert self._machine is not None
-            self._end(reusable=self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE)
+            # what follows an answer answers nothing: taken for the next one, it would speak for a request it knows nothing of
+            excess = bool(self._machine.trailing_data[0])
+            self._end(reusable=not excess and self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE)
         elif isinstance(event, h11.ConnectionClosed):
             self._fail("")

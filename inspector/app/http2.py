@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_rules
@@ -9,6 +10,7 @@ from inspector.app.http1 import FIRST_STEP_BODY
 from inspector.app.http2_frames import BODY, ROW, Body, FrameSieve, Goodbye, TooLong, empty_data, split, window_update
 from inspector.app.http_exchange import NO_BODY, Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one, value_of
+from inspector.app.talk import text_of
 from inspector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ WINDOW = 4 * 1024 * 1024  # bytes in flight towards us: enough for a fast road, 
 FRAME = 64 * 1024
 # what a field counts beside its bytes in SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, Section 6.5.2)
 FIELD_OVERHEAD = 32
+MOST_ANSWERS = 50_000  # to PING and SETTINGS that wait to be sent: more than one read of the largest size can ask for
+STATUS = re.compile(r"[1-9][0-9]{2}")
 REFUSED_STREAM = 0x7
 CANCEL = 0x8
 HTTP_1_1_REQUIRED = 0xD
@@ -71,6 +75,7 @@ class Http2(Exchanges):
     _gone = False  # no new stream may be opened
     _owed = 0  # bytes of DATA that the machine did not see, and for which the windows were not opened again
     _windows = b""
+    _acknowledged = 0  # frames that h2 has answered, and that were not fetched from it
     unprocessed = False  # the server did not look at the request: it may be sent again, whatever it is (RFC 9113, Section 8.7)
     wants_http1 = False  # the server will not do this over HTTP/2 (RFC 9113, Section 7: HTTP_1_1_REQUIRED)
     # h2.events -> who takes it; events that are not listed do not matter here
@@ -81,12 +86,14 @@ class Http2(Exchanges):
         "TrailersReceived": "_trailing_fields",
         "StreamEnded": "_stream_ended",
         "StreamReset": "_reset",
+        "PingReceived": "_answered",
+        "RemoteSettingsChanged": "_answered",
     }
 
     def _start(self, request: Request) -> bool:
         import h2.exceptions
 
-        if self._gone:
+        if self._gone or (self._machine is not None and not self._machine.remote_settings.max_concurrent_streams):
             return False
         machine = self._machine or self._open()
         self._stream = machine.get_next_available_stream_id()
@@ -120,6 +127,7 @@ class Http2(Exchanges):
 
     def _produce(self) -> bytes:
         assert self._machine is not None
+        self._acknowledged = 0
         windows, self._windows = self._windows, b""
         if self._body_over or self._done:
             return self._machine.data_to_send() + windows
@@ -173,7 +181,7 @@ class Http2(Exchanges):
             self._windows += b"" if body.last else window_update(self._stream, self._owed)
             self._owed = 0
         if body.data and not self._done:
-            self._data(body.data)
+            self._content(body.data)
         if body.last:
             self._tell(empty_data(self._stream))
 
@@ -191,11 +199,29 @@ class Http2(Exchanges):
         if name is not None and getattr(event, "stream_id", None) in (None, 0, self._stream):
             getattr(self, name)(event)
 
+    def _answered(self, _event: Any) -> None:
+        """A PING or SETTINGS. Who sends them without end and takes no answer shall not fill our memory (RFC 9113, Section 10.5)."""
+        self._acknowledged += 1
+        if self._acknowledged > MOST_ANSWERS:
+            self._fail(f"the server sent more than {MOST_ANSWERS} PING and SETTINGS frames, and takes no answer")
+
     def _informational(self, event: Any) -> None:
-        self._interim(_status(event.headers), _text(event.headers))
+        if (status := self._status_of(event)) is not None:
+            self._interim(status, _text(event.headers))
+
+    def _status_of(self, event: Any) -> int | None:
+        """The status; None where it is none (RFC 9110, Section 15), and the exchange has failed."""
+        text = next((str(value) for name, value in event.headers if str(name) == ":status"), "")
+        if STATUS.fullmatch(text):
+            return int(text)
+        self._fail(f"the HTTP/2 response breaks the protocol: its status is '{text_of(text.encode('latin-1', 'replace'), 40)}'")
+        return None
 
     def _response(self, event: Any) -> None:
-        self._head(_status(event.headers), "", _text(event.headers))
+        status = self._status_of(event)
+        if status is None:
+            return
+        self._head(status, "", _text(event.headers))
         assert self._machine is not None
         stream = self._machine.streams.get(self._stream)
         if hasattr(stream, COUNTED):
@@ -206,7 +232,15 @@ class Http2(Exchanges):
         assert self._machine is not None
         # the connection's window first: ``_data`` may end the exchange
         self._machine.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        self._data(event.data)
+        if event.data:
+            self._content(event.data)
+
+    def _content(self, data: bytes) -> None:
+        assert self._request is not None
+        if self._request.method == "HEAD" or self._status in NO_BODY:  # RFC 9110, Section 6.4.1
+            self._fail("the HTTP/2 response breaks the protocol: there is content where none may be")
+        else:
+            self._data(data)
 
     def _trailing_fields(self, event: Any) -> None:
         self._trailers(_text(event.headers))
@@ -257,8 +291,3 @@ def _code(number: int) -> str:
         return f"{int(number)} {h2.errors.ErrorCodes(int(number)).name}"
     except ValueError:
         return str(int(number))
-
-
-def _status(fields: Any) -> int:
-    value = next((str(value) for name, value in fields if str(name) == ":status"), "")
-    return int(value) if value.isascii() and value.isdigit() else 0

@@ -63,7 +63,7 @@ class Exchanges:
         self._status, self._reason = 0, ""
         self._headers: Headers = ()
         self._trailing: Headers = ()
-        self._interims = 0
+        self._interims = self._interim_bytes = 0
         self._body = bytearray()
         self._body_bytes = self._decoded = self._sent = 0
         self._complete = False
@@ -143,8 +143,9 @@ class Exchanges:
 
     def _interim(self, status: int, headers: Headers) -> None:
         self._interims += 1
-        if self._interims > self._limits.interim:
-            self._fail(f"more than {self._limits.interim} interim responses")
+        self._interim_bytes += sum(len(name) + len(value) for name, value in headers)
+        if self._interims > self._limits.interim or self._interim_bytes > self._limits.head:
+            self._fail(f"more than {self._limits.interim} interim responses, or {self._limits.head // 1024} KiB of them")
         else:
             self._sink.interim(status, headers)
 
@@ -247,7 +248,7 @@ class Exchanges:
     def _forget(self) -> None:
         """Nothing is known of the response yet."""
         self._status, self._reason, self._headers, self._trailing = 0, "", (), ()
-        self._interims = self._body_bytes = self._decoded = self._sent = 0
+        self._interims = self._interim_bytes = self._body_bytes = self._decoded = self._sent = 0
         self._body = bytearray()
         self._complete = False
         self._decoder = None

@@ -65,11 +65,15 @@ class Request(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much of a response is taken. ``body`` bytes on the wire end the exchange (None: no end), ``strict``: as an error."""
+    """How much of a response is taken. ``body`` bytes on the wire end the exchange (None: no end).
+
+    ``strict``: that is an error, and so is a body whose end is not vouched for. ``interim`` responses may be many (a server says
+    102 as long as it works), but come to no more than ``head`` bytes together.
+    """
 
     head: int = 300 * 1024
     headers: int = 5000
-    interim: int = 20
+    interim: int = 1000
     body: int | None = None
     decoded: int | None = None
     strict: bool = False

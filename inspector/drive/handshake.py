@@ -119,6 +119,8 @@ class HandshakeConnection(Speaking):
             else:
                 self.decode()
                 self.record.note(event)
+        if error is not None or closed or self.engine.has_to_say:
+            self.record.something_was_said()
         self.decode()
         if error is not None:
             self.record.note(error)

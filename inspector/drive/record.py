@@ -11,12 +11,13 @@ from inspector.trace.observer import Observer
 from inspector.trace.phase import Happening, Phase, advance
 from inspector.trace.transcript import Transcript
 from inspector.wire.decoder import Decoder
-from inspector.wire.events import ApplicationData, Limit, Side, WireEvent
+from inspector.wire.events import ApplicationData, Side, WireEvent
 
 KEPT_DATA = 4096  # bytes of application data a side that stay in the transcript; the conversation has what it needs
 BULK = 64 * 1024  # bytes of application data after which long records are counted and no longer opened
-# bytes of application data after which the decoder rests: even to count records costs a third of a long transfer
+# bytes of application data after which records are skimmed: even to note each of them costs a third of a long transfer
 ENOUGH = 16 * 1024 * 1024
+ONCE_MORE = 1024 * 1024  # bytes that are read again after something was said meanwhile
 
 
 class Recorder:
@@ -28,7 +29,7 @@ class Recorder:
         self._observers: tuple[Observer, ...] = loop.observers
         self._zero = monotonic()
         self._data_seen = 0
-        self._resting = False
+        self._resting = self._awake = False
         self._row: ApplicationData | None = None  # application data that is counted, not noted yet
 
     @property
@@ -61,12 +62,20 @@ class Recorder:
 
     def saw_tls(self, side: Side, data: bytes | memoryview, at: float) -> None:
         """Bytes of the TLS connection; what they came to is appended by ``decode``."""
-        if self._data_seen <= ENOUGH:
+        if not self._resting and self._data_seen > ENOUGH:
+            self._resting = self.decoder.skim()
+        if self._resting:
+            self.decoder.pass_over(side, data)
+        else:
             self.decoder.feed(side, bytes(data), at)
-        elif not self._resting:
-            self._resting = True
-            self._tell_counted()
-            self.note(Limit(side, at, f"records are not read after {ENOUGH // 1024 // 1024} MiB of application data"))
+
+    def something_was_said(self) -> None:
+        """TLS itself has spoken (a late request, a key update, an alert, a new handshake): while records are skimmed, the last
+        bytes of both sides are read after all, and so is what follows for a while.
+        """
+        if self._resting:
+            self._resting, self._awake = False, True
+            self.decoder.read_on(self.at)
 
     def saw_secret(self, event: SecretLine) -> None:
         self.decoder.add_secret(event.line)
@@ -86,6 +95,8 @@ class Recorder:
             else:
                 self._tell_counted()
                 self.note(event)
+        if self._awake:
+            self._data_seen, self._awake = ENOUGH - ONCE_MORE, False
         return events
 
     def _count(self, event: ApplicationData) -> None:
@@ -107,6 +118,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Give up on what cannot be read, and append the rest."""
+        self.something_was_said()
         self.decoder.flush()
         self.decode()
         self._tell_counted()

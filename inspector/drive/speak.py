@@ -5,6 +5,7 @@ What a conversation may have beside ``plan.Conversation`` (all optional):
 - ``waits_for_continue`` and ``go_on()``: it holds its body back for "100 Continue"; after a second it is told to go on without.
 - ``source`` (a file that can be waited for, or None) and ``source_ready()``: what it sends comes from there as it comes (a
   terminal, a pipe). Such a conversation ends by itself, or by the end of the connection, and not for want of an answer.
+- ``receive_cut()``: called instead of ``receive_eof()`` where the connection ended without close_notify.
 - ``takes_views``: what it receives may be a memoryview, which is good for the time of the call only.
 - ``finished``: it has said all that it will say, and the server is to know: close_notify is sent (a half-close), and what
   the server still says is read.
@@ -21,7 +22,8 @@ from inspector.engine.connection import ClientConnection
 from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
 
-LINGER = 0.3  # how long to read on after a write failed: the alert may be in the receive queue
+# how long to read on after a write failed (the alert may be in the receive queue), and to write on after the answer is whole
+LINGER = 0.3
 TURN = 8  # pieces that are said before we listen again: a socket that takes all would have us deaf to a refusal, and to the clock
 CONTINUE = 1.0  # how long a body waits for "100 Continue" (RFC 9110, Section 10.1.1)
 
@@ -46,15 +48,18 @@ class Speaking(Connection):
         stream = self.stream
         assert stream is not None
         unsent = b""
-        patience = self._deadline(conversation)
+        patience, ending = self._deadline(conversation), None
         while True:
             self.hand_over(conversation)
             unsent, said = self.say(conversation, unsent)
             more = said == TURN and not stream.backlog  # its turn ended, and not for want of words or room
             if not (unsent or more) and getattr(conversation, "finished", False):
                 self.half_close()
-            if conversation.done and not (stream.backlog or more):
-                return
+            if conversation.done:
+                # what is left to send is a farewell, or the rest of a body that the server has answered without
+                ending = ending or self.deadlines.after(LINGER)
+                if not (stream.backlog or more) or self.loop.now() >= ending:
+                    return
             if stream.write_failed is not None:
                 yield from self.read_on(conversation, stream.write_failed)
             if said:
@@ -63,8 +68,8 @@ class Speaking(Connection):
                 raise Over("client", "deadline", "the time for all of it is over")
             holding = bool(getattr(conversation, "waits_for_continue", False))
             until = min(patience, self.loop.now() + CONTINUE) if holding else patience
-            ready = yield Wait(until, self._sockets(conversation, more=more))
-            if not ready:
+            ready = yield Wait(min(until, ending or until), self._sockets(conversation, more=more))
+            if not ready and ending is None:
                 if holding and self.loop.now() < patience:
                     conversation.go_on()  # type: ignore[attr-defined]  # one that waits has it
                     continue
@@ -105,10 +110,10 @@ class Speaking(Connection):
         try:
             data = stream.receive_bulk()
         except Over:
-            conversation.receive_eof()
+            self.tell_end(conversation)
             raise
         if data is None:
-            conversation.receive_eof()
+            self.tell_end(conversation)
             raise Over("server", "fin")
         if data:
             self.take(data)
@@ -118,8 +123,15 @@ class Speaking(Connection):
                 self.hand_over(conversation)
                 if conversation.done:
                     return  # the answer is whole; that its end came with it is chance
-                conversation.receive_eof()
+                self.tell_end(conversation)
                 raise
+
+    def tell_end(self, conversation: Conversation) -> None:
+        """The server says no more: an orderly end where it said so (close_notify), else one that anybody may have made."""
+        if self.engine.peer_closed:
+            conversation.receive_eof()
+        else:
+            getattr(conversation, "receive_cut", conversation.receive_eof)()
 
     def hand_over(self, conversation: Conversation) -> None:
         """Give the conversation what was decrypted."""
@@ -175,5 +187,5 @@ class Speaking(Connection):
                 self.hand_over(conversation)
         finally:
             self.hand_over(conversation)
-            conversation.receive_eof()
+            self.tell_end(conversation)
         raise Over("server", "reset", why)

@@ -264,6 +264,11 @@ class ClientConnection(_Engine):
         data, self._held = self._held, b""
         return data
 
+    @property
+    def has_to_say(self) -> bool:
+        """True where something waits to be sent."""
+        return bool(self._held)
+
     def write(self, data: bytes, at: float) -> bool:
         done = super().write(data, at)
         self._after_step()

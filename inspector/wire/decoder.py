@@ -34,12 +34,14 @@ from inspector.wire.locks import Lock, Lock12, Lock13, LockUnknown, SecretsMissi
 from inspector.wire.negotiation import Negotiation
 from inspector.wire.records import Record
 from inspector.wire.registry import HandshakeType
+from inspector.wire.skimmer import Skimmer
 from inspector.wire.splitter import Splitter
 
 MAX_MESSAGE = 1 << 20
 MAX_EMPTY_RECORDS = 32
 MAX_ALERTS = 64
 MAX_WAITING = 16 << 20
+OVERHEAD = 17  # bytes of a record beside its data in TLS 1.3, and nearly so in TLS 1.2
 SKIPPED_FROM = 4096  # with ``skip_data``: shorter records may be tickets, key updates or alerts
 
 _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
@@ -55,6 +57,7 @@ class _Half:
     def __init__(self, side: Side) -> None:
         self.side = side
         self.splitter = Splitter(side)
+        self.skimmer: Skimmer | None = None
         self.joined = bytearray()  # handshake bytes that are no whole message yet
         self.alert = b""
         self.empty_records = 0
@@ -104,6 +107,37 @@ class Decoder:
                 done += 1
         except SecretsMissing:
             self._enqueue(half, at, items[done:])
+
+    def skim(self) -> bool:
+        """From here on count records and read none, up to ``read_on``. False where that would cost the keys."""
+        if self._queue or not all(half.stopped or self._can_skim(half) for half in self._halves.values()):
+            return False
+        for half in self._halves.values():
+            half.skimmer = Skimmer(half.splitter.release())
+        return True
+
+    def _can_skim(self, half: _Half) -> bool:
+        lock = self._negotiation.locks[half.side]
+        return lock is not None and lock.numbered and not half.joined
+
+    def pass_over(self, side: Side, data: bytes | memoryview) -> None:
+        """Bytes of a side while records are skimmed; they may change after the next call."""
+        skimmer = self._halves[side].skimmer
+        assert skimmer is not None
+        skimmer.feed(data)
+
+    def read_on(self, at: float) -> None:
+        """Read again, beginning with the last piece of each side that was passed over."""
+        for half in self._halves.values():
+            skimmer, half.skimmer = half.skimmer, None
+            lock = self._negotiation.locks[half.side]
+            if skimmer is None or lock is None:
+                continue
+            passed, piece = skimmer.stop()
+            lock.lose(passed.records)
+            self._events.append(ApplicationData(half.side, at, max(0, passed.size - OVERHEAD * passed.records), None))
+            if piece:
+                self.feed(half.side, piece, at)
 
     def gap(self, side: Side, missing: int, at: float) -> None:
         """``missing`` bytes of this side were not captured. Before the first byte: the capture begins inside a connection."""
@@ -219,7 +253,7 @@ class Decoder:
             return
         if self.skip_data and self._skips(lock, record):
             lock.lose(1, record)
-            self._events.append(ApplicationData(half.side, at, max(len(record.payload) - 17, 0), None))
+            self._events.append(ApplicationData(half.side, at, max(len(record.payload) - OVERHEAD, 0), None))
             return
         opened = lock.open(record, wait=wait)
         if opened is None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from inspector.wire import keylog as kl
 from inspector.wire.keylog import KeyLog
-from inspector.wire.protection import Aead13, CannotOpen, Opener, next_traffic_secret, opener_12
+from inspector.wire.protection import Aead12, Aead13, CannotOpen, Opener, next_traffic_secret, opener_12
 from inspector.wire.records import Record
 from inspector.wire.suites import Suite, suite_parts
 
@@ -109,6 +109,11 @@ class Lock12:
         """True once a record was opened with these keys."""
         return self._opener is not None
 
+    @property
+    def numbered(self) -> bool:
+        """True where a record's number is all that the records before it have to do with it."""
+        return isinstance(self._opener, Aead12)
+
     def open(self, record: Record, *, wait: bool) -> Opened | None:
         """The content, None where it cannot be opened; with ``wait``, raises SecretsMissing where a secret may still come."""
         content = self._try(record)
@@ -185,6 +190,11 @@ class Lock13:
     def proven(self) -> bool:
         """True once an application record was opened."""
         return len(self._epochs) == 1 and self._epochs[0].opener is not None
+
+    @property
+    def numbered(self) -> bool:
+        """As ``Lock12.numbered``: once there is only one epoch left that they can belong to."""
+        return len(self._epochs) == 1
 
     @property
     def in_early_data(self) -> bool:
@@ -272,7 +282,7 @@ class LockUnknown:
 
     tls13 = False
     hopeless = True
-    proven = False
+    proven = numbered = False
 
     def open(self, record: Record, *, wait: bool) -> Opened | None:  # noqa: ARG002
         return None

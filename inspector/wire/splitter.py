@@ -28,6 +28,12 @@ class Splitter:
         """Bytes that are no whole record yet."""
         return len(self._buffer)
 
+    def release(self) -> bytes:
+        """Hand over the bytes that are no whole record yet."""
+        begun = bytes(self._buffer)
+        self._buffer.clear()
+        return begun
+
     def stop(self) -> None:
         """Read no more."""
         self._stopped = True
