@@ -31,6 +31,7 @@ class Standing(NamedTuple):
     missing: tuple[bytes, ...] = ()  # certificates that would close a gap, DER, in the order to send them
     sorted_chain: tuple[bytes, ...] = ()  # what was sent, in order, without what does not belong
     end_looks_like: EndHint = ""  # what the issuer of the last certificate seems to be, where it is not at hand
+    root_listed: bool = False  # the server lists the root above our chain, which is known or called one
     names_differ: str = ""  # where names are equal as text and not as bytes (RFC 5280, Section 7.1), in words
 
 
@@ -96,7 +97,7 @@ def _keys(path: list[Certificate], known: tuple[Certificate, ...]) -> tuple[KeyC
 
 
 def _relation(
-    path: list[Certificate], listed: set[bytes], known: tuple[Certificate, ...]
+    path: list[Certificate], listed: set[bytes], known: tuple[Certificate, ...], others: tuple[Certificate, ...]
 ) -> tuple[Relation, str, tuple[bytes, ...]]:
     end = path[-1]
     roots = {_subject(c) for c in known if c.is_self_issued}
@@ -105,6 +106,9 @@ def _relation(
     top = _issuer(end)
     listed_words = "the server lists" if listed else "the server itself uses"
     listed_ca = by_name.get(top)
+    rooted = bool(listed & roots)
+    if top in listed and listed_ca is None and not rooted and _named_intermediate(end.issuer):
+        return "partial", f"the server lists '{end.issuer}', which is no root by its name, and nothing above it that is known", ()
     if top in targets and (listed_ca is None or listed_ca.is_self_issued or not listed):
         return "linked", f"the chain ends below '{end.issuer}', which {listed_words}", ()
     inside = next((c for c in path[1:] if not c.is_self_issued and _subject(c) in listed), None)
@@ -121,9 +125,14 @@ def _relation(
     if listed and _has_cousin(last or end, listed, known):
         root = (last or end).issuer
         return "cousin", f"the server lists a CA that is no root; our chain leads to the same root ('{root}') without it", ()
+    loose = next((c for c in others if c not in path and not c.is_self_issued and _issuer(c) in targets), None)
+    if loose is not None and not end.is_self_issued:
+        detail = (f"'{end.issuer}' was not sent; '{loose.subject}', which was, leads to '{loose.issuer}', which {listed_words}, "
+                  "and is not connected to it")
+        return "torn", detail, missing
     if listed:
-        return "stranger", f"nothing in the chain leads to a CA that the server lists; it ends in '{end.issuer}'", ()
-    return "unknown", "the server lists no CA names", ()
+        return "stranger", f"nothing in the chain leads to a CA that the server lists; it ends in '{end.issuer}'", missing
+    return "unknown", "the server lists no CA names", missing
 
 
 def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, ...]) -> bool:
@@ -131,16 +140,33 @@ def _has_cousin(end: Certificate, listed: set[bytes], known: tuple[Certificate, 
     return any(_subject(ca) in listed and not ca.is_self_issued and _issuer(walk(known, ca)[-1]) == _issuer(end) for ca in known)
 
 
+def _named_root(name: str) -> bool:
+    return re.search(r"\broot\b", name, re.IGNORECASE) is not None
+
+
+def _named_intermediate(name: str) -> bool:
+    return _INTERMEDIATE_WORDS.search(name) is not None and not _named_root(name)
+
+
 def _end_looks_like(path: list[Certificate], listed: tuple[bytes, ...]) -> EndHint:
     """A guess at what issued the last certificate: a CA's name often says what it is, and sisters share an organisation."""
     end = path[-1]
     if end.is_self_issued:
         return ""
-    if re.search(r"\broot\b", end.issuer, re.IGNORECASE):
+    if _named_root(end.issuer):
         return "root"
     organisation = re.search(r"(?:^|,)O=([^,]+)", end.issuer)
     sisters = organisation is not None and any(f"O={organisation[1]}" in rfc4514(name) for name in listed)
     return "intermediate" if sisters or end.ext.issuer_urls or _INTERMEDIATE_WORDS.search(end.issuer) else ""
+
+
+def _root_listed(path: list[Certificate], listed: tuple[bytes, ...], known: tuple[Certificate, ...]) -> bool:
+    """True where the server lists the name above our chain, and that is a root: known for one, or called one."""
+    names = {comparison_key(name) for name in listed}
+    top = walk((*path, *known), path[-1])[-1]
+    if top.is_self_issued:
+        return top is not path[0] and _subject(top) in names
+    return _issuer(top) in names and _named_root(top.issuer)
 
 
 def _names_differ(path: list[Certificate], listed: tuple[bytes, ...]) -> str:
@@ -172,7 +198,7 @@ def standing(chain: tuple[bytes, ...], listed: tuple[bytes, ...], known: tuple[b
     if len(path) == 1 and path[0].is_self_issued:
         return Standing("stranger" if listed else "unknown", "the certificate is self-signed", "unknown", "", 0, (), (chain[0],))
     key_check, key_detail = _keys(path, authorities)
-    relation, detail, missing = _relation(path, {comparison_key(name) for name in listed}, authorities)
+    relation, detail, missing = _relation(path, {comparison_key(name) for name in listed}, authorities, certs[1:])
     issuers = sum(1 for c in path[1:] if not c.is_self_issued) + len(missing)
     return Standing(relation, detail, key_check, key_detail, issuers, missing, tuple(c.der for c in path if not c.is_self_issued),
-                    _end_looks_like(path, listed), _names_differ(path, listed))
+                    _end_looks_like(path, listed), _root_listed(path, listed, authorities), _names_differ(path, listed))

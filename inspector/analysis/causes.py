@@ -68,6 +68,8 @@ def _unknown_ca(o: Observed) -> State:
         return "shown"
     if o.relation == "linked" and o.listed and o.key_check == "genuine":
         return "refuted"
+    if o.relation == "torn":
+        return "possible"
     return {"stranger": "shown", "unknown": "possible"}.get(o.relation, "unseen")  # type: ignore[return-value]
 
 
@@ -82,11 +84,12 @@ def _lookalike(o: Observed) -> State:
 def _missing_intermediate(o: Observed) -> State:
     if not o.sent:
         return "refuted"
-    if o.relation == "gap":
+    if o.relation in {"gap", "torn"}:
         return "shown"
     if "missing-intermediate" in o.findings and o.relation not in {"linked", "partial"}:
         return {"root": "possible", "intermediate": "shown"}.get(o.end_looks_like, "likely")  # type: ignore[return-value]
-    return "refuted"
+    # what continues our chain is at hand and was not sent; whether the server would come to a CA of its own by it is not known
+    return "possible" if o.unsent and o.relation not in {"linked", "partial"} else "refuted"
 
 
 def _signature_algorithm(o: Observed) -> State:
@@ -112,7 +115,8 @@ def _server_trust(o: Observed) -> State:
         return "possible"  # from the list alone: the root may be trusted, and not be named
     if not o.sent or "self-signed" in o.findings or o.relation == "stranger" or o.key_check == "lookalike":
         return "refuted"
-    return "unseen"
+    # servers list what they trust: where the root is named, it is not what is lacking
+    return "refuted" if o.root_listed and o.relation == "linked" else "unseen"
 
 
 def _server_crl(o: Observed) -> State:
@@ -154,9 +158,9 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("not-authorised", {"unseen": 0.04, "refuted": 1e-6}, _authorised),
     CauseRow("server-depth", {"possible": 0.05, "unseen": 0.012, "refuted": 1e-6}, _depth),
     CauseRow("server-crl", {"unseen": 0.03, "refuted": 0.001}, _server_crl),
-    CauseRow("server-trust", {"possible": 0.055, "unseen": 0.008, "refuted": 1e-5}, _server_trust),
+    CauseRow("server-trust", {"possible": 0.055, "unseen": 0.008, "refuted": 1e-4}, _server_trust),
     CauseRow("server-name", {"shown": 5.0, "refuted": 1e-6}, lambda o: "shown" if o.signal == "misdirected" else "refuted"),
-    CauseRow("server-clock", {"shown": 0.4, "likely": 0.02, "possible": 0.01, "unseen": 0.005, "refuted": 1e-6}, _server_clock),
+    CauseRow("server-clock", {"shown": 0.4, "likely": 0.02, "possible": 0.008, "unseen": 0.003, "refuted": 1e-6}, _server_clock),
 )
 
 # Faults of the way that is walked to a root: what a verification by --client-ca can find or clear of.

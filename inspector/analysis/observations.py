@@ -31,6 +31,7 @@ Relation = Literal[
     "partial",  # the server lists a CA inside the chain that is no root, and not the root above it
     "cousin",  # the server lists a CA that is no root, and our chain ends in the same root by another way
     "gap",  # certificates that are known lead from its end to a listed CA, and they were not sent
+    "torn",  # it ends below a CA that was not sent, while others that were sent, unconnected to it, lead to a listed CA
     "stranger",  # names are listed, and nothing leads there
     "unknown",  # no names are listed and nothing is known, or no chain was sent
 ]
@@ -80,6 +81,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     relation_detail: str = ""
     key_check: KeyCheck = "unknown"
     key_detail: str = ""
+    root_listed: bool = False  # the server lists the very root above our chain, by its name
+    unsent: int = 0  # known certificates that continue our chain and were not sent, wherever they lead
     end_looks_like: str = ""  # "root" or "intermediate": what issued the last certificate that was sent, by its name
     names_differ: str = ""  # names of our chain that are equal as text only, in words
     said: tuple[str, ...] = ()  # causes that the words of the reply fit

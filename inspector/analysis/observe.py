@@ -14,7 +14,7 @@ from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
-from inspector.wire.registry import HandshakeType
+from inspector.wire.registry import HandshakeType, NamedGroup
 
 # meaning of an HTTP signature -> signal
 PAGES = {
@@ -27,6 +27,7 @@ _MISSING_WORDS = ("requires a valid client certificate", "certificate required",
 # keys whose signatures not every server takes, beside what the match with the request finds
 _UNUSUAL_KEYS = {"Ed25519", "Ed448", "DSA", "RSA-PSS"}
 FIRST_BYTES = 32  # shown of a protocol that is not known
+NIST_CURVES = {"secp256r1", "secp384r1", "secp521r1"}
 _USUAL_CURVES = {"P-256", "P-384", "secp256r1", "prime256v1", "secp384r1"}
 
 
@@ -139,6 +140,30 @@ def unusual_in(chain: tuple[bytes, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def other_curve(transcript: Transcript, chain: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Up to TLS 1.2 a server checks the curve of the client's key against those that it allows (RFC 8422, Section 5.1.1). One that
+    chose another NIST curve, although we prefer X25519, may allow no other: what speaks for that, in words.
+    """
+    from inspector.der.certificate import parse
+
+    exchange = next(iter(transcript.messages(HandshakeType.SERVER_KEY_EXCHANGE, Side.SERVER)), None)
+    group = getattr(exchange.value, "group", None) if exchange is not None else None
+    if group is None or not chain or parse(chain[0]).key_type != "EC":
+        return ()
+    chosen, own = NamedGroup(int(group)).label, parse(chain[0]).key_curve
+    if chosen not in NIST_CURVES or own in {None, chosen}:
+        return ()
+    words = f"its key is on the curve {own}, and the server chose {chosen} for the key exchange"
+    return (f"{words}: one that allows only that curve refuses other keys over TLS 1.2",)
+
+
+def rare_curve(chain: tuple[bytes, ...]) -> bool:
+    """True for an EC key on a curve that no TLS library allows by default; servers of TLS 1.2 refuse it only when they see it."""
+    from inspector.der.certificate import parse
+
+    return bool(chain) and parse(chain[0]).key_type == "EC" and parse(chain[0]).key_curve not in NIST_CURVES
+
+
 def clock_skew(transcript: Transcript, result: Any) -> float | None:
     """Seconds that the server's clock is ahead of ours, by the Date of its HTTP answer (RFC 9110, Section 6.6.1)."""
     reply = getattr(result, "http", None)
@@ -247,7 +272,8 @@ def observe(
         schemes=tuple(map(int, auth.schemes)), types=tuple(map(int, auth.types)), request_extensions=_request_extensions(seen),
         has_credential=has_credential, sent=len(auth.sent_chain) if out else None,
         withheld=judged is not None and judged.withheld, findings=findings, scheme_fits=scheme_fits,
-        unusual=unusual_in(auth.sent_chain), issuers=standing.issuers, relation=standing.relation,
+        unusual=(*unusual_in(auth.sent_chain), *other_curve(transcript, auth.sent_chain)), issuers=standing.issuers,
+        relation=standing.relation,
         relation_detail=standing.detail, key_check=standing.key_check, key_detail=standing.key_detail, said=said, said_words=words,
         status=seen.answer.status if seen.answer is not None else None,
         page=auth.signature.id if auth.signature is not None else None, product=_product(auth, seen.answer, protocol),
@@ -256,4 +282,5 @@ def observe(
         network_error=_network_words(transcript), hello_size=_hello_size(transcript),
         alert_lost=_alert_lost(transcript, auth), ours=_our_alert(transcript, seen) is not None,
         ground=auth.ground, told=auth.rests_on, names_differ=standing.names_differ, end_looks_like=standing.end_looks_like,
+        root_listed=standing.root_listed, unsent=len(standing.missing),
     )

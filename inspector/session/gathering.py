@@ -13,7 +13,7 @@ from inspector.analysis.client_auth import ClientAuth, judge
 from inspector.analysis.evidence import outcome_words
 from inspector.analysis.findings import Evidence, Finding
 from inspector.analysis.observations import Observed, ProbeSeen
-from inspector.analysis.observe import observe
+from inspector.analysis.observe import observe, rare_curve
 from inspector.credentials.model import Credential
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
@@ -102,7 +102,8 @@ def gather(
     )
     opinion, details = _opinion(chain, options, now)
     observed = msgspec.structs.replace(
-        observed, opinion=opinion, opinion_detail=details, unusual=(*observed.unusual, *unlisted), unlisted=bool(unlisted),
+        observed, opinion=opinion, opinion_detail=details, unusual=(*observed.unusual, *unlisted),
+        unlisted=bool(unlisted) or (observed.tls == "1.2" and rare_curve(auth.sent_chain)),
         edge=_nearest_edge(chain, now),
         lowered_security=credential is not None and bool(_lowered(credential)),
     )

@@ -78,7 +78,9 @@ def certificate_probes(plan: HandshakePlan, facts: Facts) -> tuple[Probe, ...]:
         found.append(Probe("same certificate alone", "your certificate without the others in its file",
                            presenting("same certificate alone", lambda: alone)))
     whole = (*facts.standing.sorted_chain, *facts.standing.missing)
-    if whole[:1] == chain[:1] and whole != chain and set(whole) != set(chain) - _roots(chain):
+    # without what is missing at hand, dropping the rest makes nothing whole
+    completed = bool(facts.standing.missing) or observed.relation in {"linked", "partial"}
+    if completed and whole[:1] == chain[:1] and whole != chain and set(whole) != set(chain) - _roots(chain):
         complete = credential._replace(chain=whole)
         found.append(Probe("same certificate with its whole chain", f"{len(whole)} certificates, completed from CAs known here",
                            presenting("same certificate with its whole chain", lambda: complete)))

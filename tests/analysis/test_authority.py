@@ -61,6 +61,38 @@ def test_server_that_lists_a_sister_of_our_intermediate_is_seen() -> None:
     assert standing(SENT, (SISTER.subject,), (ROOT.cert, SISTER.cert)).relation == "cousin"
 
 
+def test_intermediate_that_the_server_lists_is_known_for_one_by_its_name_where_nothing_else_tells() -> None:
+    leaf = mint.leaf("erin", mint.authority("Acme Issuing CA 3"))
+    listed = (mint.name("Acme Issuing CA 3"),)
+    assert standing((leaf.cert,), listed, ()).relation == "partial"
+    assert standing((leaf.cert,), (*listed, ROOT.subject), KNOWN).relation == "linked"  # a list with a root in it is whole
+
+
+def test_root_that_the_server_lists_is_known_by_its_certificate_or_by_its_name() -> None:
+    assert standing(SENT, (ROOT.subject,), (ROOT.cert,)).root_listed
+    assert standing(SENT, (ROOT.subject,), ()).root_listed
+    unnamed = mint.leaf("erin", mint.authority("Acme Trust"))
+    assert not standing((unnamed.cert,), (mint.name("Acme Trust"),), ()).root_listed
+    assert not standing(SENT, (INTERMEDIATE.subject,), KNOWN).root_listed
+
+
+LOWER = mint.authority("Lower A11", INTERMEDIATE)
+DEEP = mint.leaf("deep", LOWER)
+
+
+def test_certificates_above_a_gap_lead_to_a_listed_ca_without_being_connected() -> None:
+    found = standing((DEEP.cert, INTERMEDIATE.cert), (ROOT.subject,), (ROOT.cert,))
+    assert (found.relation, found.missing, found.sorted_chain) == ("torn", (), (DEEP.cert,))
+    assert "Lower A11" in found.detail
+    stranger = standing((STRANGER.cert, OTHER_ROOT.cert), (ROOT.subject,), (ROOT.cert,))
+    assert stranger.relation == "stranger"
+
+
+def test_what_continues_the_chain_is_found_although_the_server_lists_other_cas() -> None:
+    found = standing((CLIENT.cert,), (OTHER_ROOT.subject,), KNOWN)
+    assert (found.relation, found.missing) == ("stranger", (INTERMEDIATE.cert,))
+
+
 def test_chain_that_leads_nowhere_listed_is_a_stranger() -> None:
     found = standing((STRANGER.cert, *STRANGER.chain[:1]), (ROOT.subject,), KNOWN)
     assert (found.relation, found.key_check) == ("stranger", "unknown")

@@ -199,6 +199,39 @@ def test_gap_is_closed_from_known_certificates_and_tried() -> None:
     assert {p.name: p.outcome for p in part(report).probes}.get("same certificate with its whole chain", "accepted") == "accepted"
 
 
+LOWER = mint.authority("Lower A11", INTERMEDIATE)
+
+
+def test_gap_that_nothing_at_hand_closes_is_not_tried_as_if_it_were_closed() -> None:
+    """The issuing CA is missing, and the one above it was sent: leaving that out as well makes no whole chain."""
+    client = mint.leaf("deep", LOWER)
+    with tls_server(answer=OK) as peer:
+        report = run(peer, Credential("torn", (client.cert, INTERMEDIATE.cert), client.key))
+    assert ids(report)[0] == "missing-intermediate"
+    assert "same certificate with its whole chain" not in probes(report)
+    assert "Lower A11" in str(part(report).causes[0].evidence)
+
+
+@pytest.mark.parametrize(("key", "told"), [("ec-p384", True), ("ec-p256", False)])
+def test_server_of_one_curve_that_refuses_a_key_of_another_is_explained(key: str, told: bool) -> None:
+    """What PostgreSQL does by default over TLS 1.2."""
+    client = mint.leaf("curve", INTERMEDIATE, key=key)
+    with server_context(TlsVersion.TLS1_2) as context:
+        context.set_ecdh_curve("prime256v1")
+        with Peer(lambda sock: _once(context, sock)) as peer:
+            report = run(peer, client.credential())
+    assert (verdict(report) == "rejected") is told
+    assert ("signature-algorithm" in ids(report)[:1]) is told
+    assert ("secp256r1" in str([cause.evidence for cause in part(report).causes])) is told
+
+
+def _once(context: ssl.SSLContext, sock: socket.socket) -> None:
+    with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as tls:
+        tls.recv(1000)
+        tls.sendall(OK)
+        read_until_closed(tls)
+
+
 def test_too_many_requests_ends_the_probes() -> None:
     count = iter(range(10))
 
