@@ -34,10 +34,12 @@ OPENSSL = alerts(
     self_signed=(48,), unknown_ca=(48,), missing_intermediate=(48,), chain_order=(48,), expired=(45,), not_yet_valid=(42,),
     intermediate_expired=(45,), wrong_eku=(43,), wrong_key_usage=(43,), revoked=(44,), weak_signature=(42,), weak_key=(42,),
     signature_algorithm=(47, 43, 40, 42), ca_as_leaf=(43, 46), issuer_not_ca=(48, 46), path_length=(48,), name_constraint=(46,),
-    critical_extension=(46,), key_mismatch=(51,), not_authorised=(46, 42, 40), server_trust=(48,),
+    critical_extension=(46,), key_mismatch=(51,), server_trust=(48,),
 ) | {
     # a verification callback that refuses without naming an error makes OpenSSL send 80: Apache does so for its own depth check
     "server-depth": {"alert:48": 0.45, "alert:80": 0.55},
+    # a callback of the application's own: X509_V_ERR_CERT_REJECTED makes 42, no error of its own 46, APPLICATION_VERIFICATION 40
+    "not-authorised": {"alert:42": 0.45, "alert:46": 0.35, "alert:40": 0.2},
     "lookalike-ca": {"alert:48": 0.62, "alert:51": 0.35, "alert:42": 0.01, "alert:45": 0.01, "alert:46": 0.01},
     "server-crl": {"alert:45": 0.42, "alert:48": 0.4, "alert:46": 0.14, "alert:42": 0.04},  # Apache: 46
     "server-clock": {"alert:45": 0.5, "alert:42": 0.5},
@@ -85,7 +87,10 @@ SCHANNEL = MODERN | alerts(wrong_eku=(43, 46), not_authorised=(49, 42))
 # A signature that cannot be made or checked ends the handshake before anybody judges the certificate.
 _AT_SIGNATURE = {"signature-algorithm": {"alert:47": 0.4, "alert:40": 0.3, "alert:43": 0.15, "alert:51": 0.15}}
 EVERY_40 = always({"alert:40": 0.97, "alert:80": 0.03})
-EVERY_42 = always({"alert:42": 1.0}) | _AT_SIGNATURE
+# ... or while it is read: Go cannot parse a key on a curve that it does not have
+EVERY_42 = always({"alert:42": 1.0}) | {
+    "signature-algorithm": {"alert:42": 0.5, "alert:47": 0.2, "alert:40": 0.15, "alert:43": 0.08, "alert:51": 0.07},
+}
 EVERY_46 = always({"alert:46": 0.96, "alert:42": 0.04}) | _AT_SIGNATURE
 EVERY_49 = always({"alert:49": 0.95, "alert:80": 0.03, "alert:42": 0.02}) | {
     "wrong-key-usage": {"alert:80": 0.4, "close": 0.4, "alert:49": 0.2},

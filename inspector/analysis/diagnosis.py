@@ -31,10 +31,12 @@ ANYTHING: Row = {
     "reset": 0.06, "dropped": 0.02, "silence": 0.02, "page:missing": 0.02, "page:invalid": 0.06, "denied": 0.06, "error": 0.04,
 }
 FLOOR = 0.01
-IN_HANDSHAKE = 0.08  # share of servers that judge an identity while they verify its certificate, and not afterwards
 HELLO_FLOOR = 0.0005
 FAMILIAR = 0.3  # likelihood of a CertificateRequest from which on a library counts as recognised
 UNHEARD_OF = 0.01  # of a signal that stands in no table
+
+# A server answers the same fault as it did before, but for this share: two answers to one credential are one observation.
+OTHERWISE = 0.1
 
 # Of a reply whose words name causes: what a cause that they do not name keeps.
 NOT_NAMED = 0.03
@@ -147,7 +149,7 @@ def predict(cause: str, family: Family, signal: str, tls: str | None) -> float:
         return 0.93 * value + 0.07 * {"denied": 0.5, "page:missing": 0.4, "page:late": 0.1}.get(signal, 0.0)
     row = family.answers.get(cause) or family.answers["*"]
     if cause == "not-authorised":
-        return (1 - IN_HANDSHAKE) * _mixed(family.denial, signal) + IN_HANDSHAKE * _mixed(row, signal)
+        return (1 - family.hooks) * _mixed(family.denial, signal) + family.hooks * _mixed(row, signal)
     return _mixed(row, signal)
 
 
@@ -197,7 +199,7 @@ PROBES: dict[str, Expected] = {
 }
 
 
-def predict_probe(name: str, signal: str, cause: str, family: Family, tls: str | None) -> float:
+def predict_probe(name: str, signal: str, cause: str, family: Family, observed: Observed) -> float:
     """How likely the probe comes to ``signal`` when ``cause`` is the reason of the first refusal."""
     expected = PROBES.get(name)
     if expected is None:
@@ -205,13 +207,16 @@ def predict_probe(name: str, signal: str, cause: str, family: Family, tls: str |
     accepted = expected.accepted_then if cause in expected.accepted_if else expected.accepted_else
     if signal == "accepted":
         return accepted
-    return (1 - accepted) * predict(expected.as_cause or cause, family, signal, expected.tls or tls)
+    answer = predict(expected.as_cause or cause, family, signal, expected.tls or observed.tls)
+    if expected.as_cause in {None, cause} and cause != NOTHING:  # nothing that was sent has an alert of its own in each version
+        answer = OTHERWISE * answer + (1 - OTHERWISE) * (signal == observed.signal)
+    return (1 - accepted) * answer
 
 
-def _probe_factor(probe: ProbeSeen, cause: str, family: Family, tls: str | None) -> float:
+def _probe_factor(probe: ProbeSeen, cause: str, family: Family, observed: Observed) -> float:
     if probe.signal.startswith(HELLO):
         return 1.0  # it never came to certificates: says nothing
-    return predict_probe(probe.name, probe.signal, cause, family, tls)
+    return predict_probe(probe.name, probe.signal, cause, family, observed)
 
 
 # ---- the inference -------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ def weigh(observed: Observed) -> Weights:
             weight = odd * priors[family.name] * family.refuses.get(reason, 1.0)
             weight *= predict(answered_as, family, observed.signal, observed.tls)
             for probe in observed.probes:
-                weight *= _probe_factor(probe, cause, family, observed.tls)
+                weight *= _probe_factor(probe, cause, family, observed)
             weights[cause, family.name] = weight
     return weights
 

@@ -27,28 +27,31 @@ class Family(NamedTuple):
     refuses: dict[str, float]
     denial: Row = BY_THE_APPLICATION  # how it says that a verified identity is not allowed
     stack: str | None = None  # the TLS library whose CertificateRequest it sends (``stacks``); None: any
+    hooks: float = 0.2  # share of these servers that judge an identity while they verify its certificate, and not afterwards
     products: str = r"(?!)"  # pattern of the Server header, or of what a page or a protocol gives away
 
 
-# Path builders of our time sort what they get; whoever verifies link by link does not.
-_SORTS = {"chain-order": 0.01, "ca-as-leaf": 0.1}
+# Path builders of our time sort what they get; whoever verifies link by link does not. And their limits on a path's length are far
+# from what anybody has: nginx and Apache (1 by default), and older Erlang, are the ones whose limit is met.
+_SORTS = {"chain-order": 0.01, "ca-as-leaf": 0.1, "server-depth": 0.1}
 # CRLs in files that somebody has to renew are the habit of OpenSSL's servers; the others fetch them, or know none.
 _OPENSSL = _SORTS | {"signature-algorithm": 0.6, "names-differ": 0.02, "server-depth": 0.4}  # no limit worth the name by default
 _NGINX = _OPENSSL | {"server-depth": 1.0}  # 1 by default
-_NODE = _OPENSSL | {"weak-key": 0.1, "server-crl": 0.6}
-_CLOSER = _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4, "server-depth": 0.3}
+_NODE = _OPENSSL | {"weak-key": 0.1, "server-crl": 0.6, "server-depth": 0.02}  # it has no option for a depth
+_CLOSER = _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4}
 # Any certificate in the store of these ends a path, a root or not: trusting an intermediate is no mistake.
 _ANCHORS = {"server-trust": 0.03}
 _GO = _SORTS | _ANCHORS | {"wrong-key-usage": 0.05, "weak-key": 0.1, "revoked": 0.02, "server-crl": 0.02, "server-depth": 0.02}
 _JAVA = _SORTS | _ANCHORS | {
-    "weak-signature": 0.15, "weak-key": 0.15, "names-differ": 0.1, "server-crl": 0.4, "revoked": 0.6, "server-depth": 0.2,
+    "weak-signature": 0.15, "weak-key": 0.15, "names-differ": 0.1, "server-crl": 0.4, "revoked": 0.6,
 }
 _GNUTLS = _SORTS | _ANCHORS | {"wrong-eku": 0.1, "weak-key": 0.2, "server-crl": 0.4}
-_WOLFSSL = {"chain-order": 0.2, "ca-as-leaf": 0.1, "weak-signature": 0.2, "weak-key": 0.2, "server-trust": 0.1}
+_WOLFSSL = {"server-depth": 0.1, "chain-order": 0.2, "ca-as-leaf": 0.1, "weak-signature": 0.2, "weak-key": 0.2, "server-trust": 0.1}
 _ERLANG = _SORTS | {
+    "server-depth": 1.0,
     "wrong-key-usage": 0.1, "weak-signature": 0.1, "weak-key": 0.1, "server-trust": 0.1, "server-crl": 0.2, "revoked": 0.5,
 }
-_RUSTLS = _SORTS | _ANCHORS | {"server-depth": 0.2, "wrong-key-usage": 0.1}
+_RUSTLS = _SORTS | _ANCHORS | {"wrong-key-usage": 0.1}
 
 _GO_PRODUCTS = r"caddy|go-http|golang|traefik|vault|consul|etcd|kubernetes"
 _JAVA_PRODUCTS = r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka"
@@ -62,16 +65,17 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "nginx", "a server that completes the handshake and refuses on a page with status 400 (nginx and its kin)", 0.14,
-        answers.PAGES, answers.MISSING_PAGE, _NGINX, stack="openssl", products=r"nginx|openresty|tengine|angie",
+        answers.PAGES, answers.MISSING_PAGE, _NGINX, stack="openssl", hooks=0.02, products=r"nginx|openresty|tengine|angie",
     ),
     Family(
         "gate", "an application or gateway that judges the certificate after the handshake (HTTP status, protocol error)", 0.1,
-        answers.DENIES, answers.MISSING_DENIED, _SORTS,
+        answers.DENIES, answers.MISSING_DENIED, _SORTS | {"server-depth": 0.4}, hooks=0.05,
         products=r"kubernetes|aws-api-gateway|amazon|cloudflare|iis|microsoft|azure|envoy|istio",
     ),
     Family(
         "masked", "a proxy or an application that answers 'forbidden' to every fault of a certificate (pages of its own)", 0.04,
-        answers.MASKS, answers.MISSING_MASKED, _SORTS, products=r"nginx|openresty|haproxy|envoy|aws|amazon|cloudflare",
+        answers.MASKS, answers.MISSING_MASKED, _SORTS | {"server-depth": 0.6}, hooks=0.05,
+        products=r"nginx|openresty|haproxy|envoy|aws|amazon|cloudflare",
     ),
     Family(
         "dropper", "an application that looks at the certificate itself, and drops the connection of whom it does not take", 0.02,
@@ -89,7 +93,9 @@ FAMILIES: tuple[Family, ...] = (
         "go-classic", "Go before 1.20 or so (alert 42 for everything), as in Caddy 2.6", 0.06,
         answers.EVERY_42, answers.MISSING_42, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,
     ),
-    Family("go", "current Go (crypto/tls)", 0.08, answers.GO, answers.MISSING_GO, _GO, answers.OR_BY_42, "go", _GO_PRODUCTS),
+    Family(
+        "go", "current Go (crypto/tls)", 0.08, answers.GO, answers.MISSING_GO, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,
+    ),
     Family(
         "jsse-classic", "Java up to about 17 (46 for any trust failure, 42 for none sent)", 0.04,
         answers.EVERY_46, answers.MISSING_42, _JAVA, stack="jsse", products=_JAVA_PRODUCTS,
@@ -122,7 +128,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "erlang", "Erlang/OTP (RabbitMQ, EMQX, CouchDB, ejabberd)", 0.02,
-        answers.ERLANG, answers.MISSING, _ERLANG, answers.OR_BY_CLOSING, "erlang", r"cowboy|rabbitmq|couchdb|mochiweb|inets|xmpp",
+        answers.ERLANG, answers.MISSING, _ERLANG, answers.OR_BY_CLOSING, "erlang",
+        products=r"cowboy|rabbitmq|couchdb|mochiweb|inets|xmpp",
     ),
     Family(
         "schannel", "Windows (Schannel, .NET)", 0.02,
@@ -133,5 +140,6 @@ FAMILIES: tuple[Family, ...] = (
         answers.EVERY_42, answers.MISSING_GO, _SORTS | _ANCHORS | {"server-clock": 0.3, "server-crl": 0.2, "revoked": 0.5},
         {"alert:42": 0.7, "denied": 0.3},
     ),
-    Family("every-40", "a server that answers handshake_failure to everything", 0.02, answers.EVERY_40, answers.MISSING_40, _SORTS),
+    Family("every-40", "a server that answers handshake_failure to everything", 0.02, answers.EVERY_40, answers.MISSING_40,
+           _SORTS | {"server-depth": 0.4}),
 )

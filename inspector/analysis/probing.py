@@ -43,7 +43,7 @@ def value(name: str, observed: Observed) -> tuple[float, float]:
     for outcome in OUTCOMES:
         then: dict[str, float] = {}
         for cause, family, share in pairs:
-            then[cause] = then.get(cause, 0.0) + share * predict_probe(name, outcome, cause, family, observed.tls)
+            then[cause] = then.get(cause, 0.0) + share * predict_probe(name, outcome, cause, family, observed)
         chance = sum(then.values())
         if chance <= 0:
             continue

@@ -10,7 +10,7 @@ from inspector.analysis.answers import Row
 from inspector.analysis.cause_texts import CAUSE_TEXTS
 from inspector.analysis.causes import CAUSES, HELLO_CAUSES
 from inspector.analysis.families import FAMILIES
-from inspector.analysis.observations import CODE_CAUSES, WORDS, causes_in_words
+from inspector.analysis.observations import CODE_CAUSES, WORDS, ProbeSeen, causes_in_words
 from inspector.analysis.stacks import SCHEME_ORDERS
 from tests.analysis.observations_by_hand import confidence, first, probed, seen, unsent
 
@@ -151,6 +151,48 @@ def test_gap_that_known_certificates_close_is_a_missing_intermediate(signal: str
 @pytest.mark.parametrize("relation", ["partial", "cousin"])
 def test_server_that_lists_an_intermediate_and_not_its_root_trusts_part_of_the_chain(relation: str) -> None:
     assert first(seen("page:invalid", relation=relation)) == "server-trust"
+
+
+def test_server_that_lists_the_root_does_not_lack_it() -> None:
+    assert confidence(seen("alert:48", root_listed=True), "server-trust") < 0.02
+    assert confidence(seen("alert:48", root_listed=False), "server-trust") > 0.2
+
+
+def test_gap_below_certificates_that_lead_to_a_listed_ca_is_a_gap_and_no_stranger() -> None:
+    torn = seen("alert:48", "missing-intermediate", relation="torn", key_check="unknown")
+    assert confidence(torn, "missing-intermediate") > 0.8
+    assert confidence(torn, "unknown-ca") > 0.02  # the loose certificates may be the wrong ones
+
+
+def test_certificates_at_hand_that_were_not_sent_keep_the_gap_in_question() -> None:
+    """The server lists others only: it may not know our CA, or may not list all that it trusts."""
+    ranked = [c.id for c in diagnosis.rank(seen("alert:48", relation="stranger", key_check="genuine", unsent=1)).candidates]
+    assert ranked[:2] == ["unknown-ca", "missing-intermediate"]
+
+
+@pytest.mark.parametrize("signal", ["close", "denied", "alert:42"])
+def test_depth_is_suspected_where_servers_have_a_small_limit_and_not_elsewhere(signal: str) -> None:
+    assert confidence(seen(signal, issuers=2, stack="go" if signal == "alert:42" else ""), "server-depth") < 0.2
+
+
+def test_same_answer_to_the_same_credential_over_another_version_is_no_second_witness() -> None:
+    once = seen("alert:42", edge=10 * 86400.0)
+    again = msgspec.structs.replace(once, probes=(ProbeSeen(name="over TLS 1.2", signal="alert:42"),))
+    for cause in ("server-clock", "not-authorised"):
+        assert confidence(again, cause) == pytest.approx(confidence(once, cause), abs=0.03)
+
+
+def test_refusal_of_a_certificate_that_has_been_valid_for_days_may_be_a_check_of_the_servers_own() -> None:
+    """A pinned certificate, a callback: OpenSSL says 42 for X509_V_ERR_CERT_REJECTED as it does for a date to come."""
+    observed = seen("alert:42", edge=9 * 86400.0)
+    assert {c.id for c in diagnosis.rank(observed).candidates[:2]} == {"server-clock", "not-authorised"}
+    assert confidence(observed, "server-clock") < 0.6
+
+
+@pytest.mark.parametrize(("stack", "signal"), [("go", "alert:42"), ("openssl", "alert:47"), ("openssl", "close")])
+def test_key_on_a_curve_that_no_library_allows_by_default_is_suspected_first(stack: str, signal: str) -> None:
+    observed = seen(signal, stack=stack, tls="1.2", unusual=("its key is on the curve brainpoolP256r1",), unlisted=True)
+    assert first(observed) == "signature-algorithm"
 
 
 def test_trust_in_an_intermediate_is_no_fault_of_a_server_that_takes_any_anchor() -> None:
