@@ -214,7 +214,7 @@ OPENSSL_WORDS: dict[str, str] = {
     "path-length": "25: path length constraint exceeded",
     "name-constraint": "47: permitted subtree violation",
     "critical-extension": "34: unhandled critical extension",
-    "not-authorised": "nothing about verification (it succeeded): look in the application's access log",
+    "not-authorised": "",  # TLS has nothing to log: AUTHORISER
     "server-depth": "22: certificate chain too long",
     "server-crl": "12: CRL has expired, or 3: unable to get certificate CRL",
     "server-trust": "2: unable to get issuer certificate",
@@ -277,10 +277,16 @@ OPERATOR: dict[str, str] = {
 _WORDS_OF = {"go": GO_WORDS, "go-classic": GO_WORDS, "jsse": JAVA_WORDS, "jsse-classic": JAVA_WORDS}
 
 
+AUTHORISER = ("the application's own log: whom it took you for, and which rule refused (that of TLS shows no failure, unless a "
+              "callback of the application's made it)")
+
+
 def ask_operator(cause: str, family: str) -> str:
     """The log line or field that would decide, for a server of this family. Empty for causes that no server logs."""
     if cause not in OPENSSL_WORDS:
         return ""
+    if not OPENSSL_WORDS[cause]:
+        return AUTHORISER
     words = _WORDS_OF.get(family, OPENSSL_WORDS)
     said = words.get(cause) or words.get("*") or OPENSSL_WORDS[cause]
     return OPERATOR.get(family, "the server's TLS error log: look for '{words}'").replace("{words}", said)

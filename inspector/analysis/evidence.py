@@ -12,6 +12,7 @@ from inspector.analysis.observations import HELLO, Observed, ProbeSeen
 from inspector.wire.registry import AlertDescription
 
 FAMILY_NAMED = 0.5
+UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 READ_ONLY = "again, without writing"  # name of the probe
 
 PHASES = {
@@ -63,10 +64,16 @@ def outcome_words(probe: ProbeSeen) -> str:
     return signal_words(probe.signal).removeprefix("sent ")
 
 
+def duration_words(seconds: float) -> str:
+    """A length of time as people say it: "3 minutes", "40 days"."""
+    unit, name = next(((u, n) for u, n in UNITS if seconds >= 2 * u), (1.0, "seconds"))
+    return f"{seconds / unit:.0f} {name}"
+
+
 def status_words(observed: Observed) -> str | None:
     if observed.status is None:
         return None
-    return f"HTTP {observed.status}" if observed.protocol == "http" else observed.status
+    return f"{'HTTP' if observed.protocol == 'http' else observed.protocol} {observed.status}"
 
 
 # ---- evidence ------------------------------------------------------------------------------------
@@ -84,7 +91,7 @@ def _answer(cause: str, observed: Observed, family: Family, sure: float) -> Evid
     if sure >= FAMILY_NAMED:
         fits = likely > 0.3 * best
         words += f"; the server looks like {family.words}, and this "
-        words = f"{words}fits" if fits else f"{AGAINST}{words}is not what to expect of it for this cause"
+        words = f"{words}fits" if fits else f"{AGAINST}{words}is rarely its answer to this cause"
     return Evidence(text=words, message=observed.certificate_message)
 
 
@@ -120,7 +127,7 @@ def _special(cause: str, observed: Observed) -> list[Evidence]:
         found.append(Evidence(text=f"the chain has {observed.issuers} certificate(s) between the root and yours"))
     if cause in {"server-clock", "expired", "not-yet-valid"} and observed.clock_skew is not None:
         skew = observed.clock_skew
-        away = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        away = f"{duration_words(abs(skew))} {'ahead' if skew > 0 else 'behind'}"
         words = "agree" if abs(skew) <= CLOCK_TOLERANCE else f"differ: the server's is {away}"
         against = AGAINST if cause == "server-clock" and words == "agree" else ""
         found.append(Evidence(text=f"{against}the server's clock (Date of its answer) and ours {words}"))

@@ -12,7 +12,15 @@ from inspector.analysis.cause_texts import CAUSE_TEXTS, CauseText, ask_operator
 from inspector.analysis.causes import CLOCK_TOLERANCE
 from inspector.analysis.comparison import NO_CAUSES, faults_that_show
 from inspector.analysis.diagnosis import Candidate, Ranking
-from inspector.analysis.evidence import FAMILY_NAMED, PHASES, evidence_for, outcome_words, signal_words, status_words
+from inspector.analysis.evidence import (
+    FAMILY_NAMED,
+    PHASES,
+    duration_words,
+    evidence_for,
+    outcome_words,
+    signal_words,
+    status_words,
+)
 from inspector.analysis.findings import Cause, Evidence, ProbeOutcome
 from inspector.analysis.observations import HELLO, Observed
 
@@ -21,7 +29,7 @@ Side = Literal["server_rejected_client", "client_rejected_server", "network", "n
 SHOWN_LEAST = 0.02  # causes below this confidence are left out, beyond the first three
 SHOWN_FIRST = 3
 SHOWN_MOST = 6
-SAME = 1.6  # confidences within this factor are called a tie
+SAME = 2.0  # confidences within this factor are called a tie
 OVER_TLS12 = "over TLS 1.2, to be asked"
 
 
@@ -116,7 +124,7 @@ def _clock_note(observed: Observed) -> tuple[str, ...]:
     if skew is None or abs(skew) <= CLOCK_TOLERANCE:
         return ()
     ours = "behind" if skew > 0 else "ahead"
-    return (f"our clock and the server's differ by {abs(skew):.0f} s (ours is {ours}), and dates are judged by both",)
+    return (f"our clock and the server's differ by {duration_words(abs(skew))} (ours is {ours}), and dates are judged by both",)
 
 
 def _opinion_note(observed: Observed) -> tuple[str, ...]:

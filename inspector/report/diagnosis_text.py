@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.analysis.evidence import FAMILY_NAMED
 from inspector.analysis.findings import Cause, Evidence
 from inspector.report.layout import Page
 from inspector.report.model import DiagnosisPart
@@ -23,7 +24,7 @@ def headline_of(part: DiagnosisPart) -> str:
 def diagnosis_section(page: Page, part: DiagnosisPart, *, verbose: bool) -> None:
     """Append the diagnosis to the page."""
     if part.causes:
-        page.heading("Likely causes" if len(part.causes) > 1 else "Cause")
+        page.heading("What shows on our side" if _blames_nobody(part) else "Likely causes" if len(part.causes) > 1 else "Cause")
         said: set[str] = set()
         for number, cause in enumerate(part.causes, start=1):
             _cause(page, number, cause, said, brief=not verbose and number > 1 and cause.confidence < BRIEF_FROM)
@@ -32,17 +33,27 @@ def diagnosis_section(page: Page, part: DiagnosisPart, *, verbose: bool) -> None
         for probe in part.probes:
             page.hang("", f"{probe.name}: {probe.outcome}" + (f" ({probe.changed})" if verbose and probe.changed else ""), 2)
     notes = list(part.notes)
-    if part.server_family and part.server_family_confidence is not None:
-        notes.insert(0, f"the server looks like {part.server_family} ({part.server_family_confidence:.0%})")
+    if part.server_family and (part.server_family_confidence or 0.0) >= FAMILY_NAMED:  # else a note says that it cannot be told
+        notes.insert(0, f"the server looks like {part.server_family} ({share_words(part.server_family_confidence or 0.0)})")
     if notes:
         page.heading("Notes")
         for note in notes:
             page.hang("", note, 2)
 
 
+def _blames_nobody(part: DiagnosisPart) -> bool:
+    """True where the server has not refused: the causes are faults to mend, and nothing that it did is put on them."""
+    return part.side == "nobody"
+
+
+def share_words(share: float) -> str:
+    """A confidence in per cent; what is listed is never nothing."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
 def _cause(page: Page, number: int, cause: Cause, said: set[str], *, brief: bool) -> None:
     """One cause. ``said`` collects the evidence that stands above already, which is not said again."""
-    lead = f"{number}. {cause.confidence:4.0%}"
+    lead = f"{number}. {share_words(cause.confidence):>4}"
     page.hang(lead, f"{cause.summary} [{cause.id}]", LABEL_COLUMN - 4, lead_style="plain")
     if brief:
         return

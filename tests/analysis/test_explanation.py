@@ -120,7 +120,19 @@ def test_difference_to_the_servers_own_files_is_said() -> None:
 
 def test_clocks_that_differ_are_said_to_differ() -> None:
     notes = explain(seen("page:invalid", clock_skew=3600.0)).notes
-    assert any("our clock and the server's differ by 3600 s" in note for note in notes)
+    assert any("our clock and the server's differ by 60 minutes" in note for note in notes)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(130.0, "2 minutes"), (7300.0, "2 hours"), (-40 * 86400.0, "40 days")])
+def test_difference_of_clocks_is_said_in_units_that_people_use(seconds: float, words: str) -> None:
+    assert any(words in note for note in explain(seen("page:invalid", clock_skew=seconds)).notes)
+
+
+@pytest.mark.parametrize("stack", ["openssl", "go", "jsse"])
+def test_who_was_verified_and_refused_is_sent_to_the_application_and_not_to_the_log_of_tls(stack: str) -> None:
+    cause = next(c for c in explain(seen("denied", stack=stack)).causes if c.id == "not-authorised")
+    assert "application's own log" in cause.ask_operator
+    assert "x509" not in cause.ask_operator
 
 
 def test_our_own_refusal_is_never_put_on_the_server() -> None:
