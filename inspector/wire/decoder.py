@@ -240,7 +240,7 @@ class Decoder:
 
     def _record(self, half: _Half, at: float, record: Record, *, wait: bool) -> None:
         lock, kind = self._negotiation.locks[half.side], record.type
-        if kind == _DATA and (lock is None or isinstance(lock, LockUnknown)):
+        if kind == _DATA and (lock is None or isinstance(lock, LockUnknown)) and not _is_before_13(half, lock):
             lock = self._negotiation.protected_record(half.side)
         if lock is None or _is_plain(lock, record):
             if kind == _HANDSHAKE and record.payload:
@@ -266,13 +266,13 @@ class Decoder:
 
     def _opaque(self, half: _Half, at: float, record: Record, lock: Lock | None) -> None:
         size = len(record.payload)
-        if record.type == _DATA and isinstance(lock, Lock12):
+        if record.type == _DATA and (isinstance(lock, Lock12) or _is_before_13(half, lock)):
             self._events.append(ApplicationData(half.side, at, size, None))
             return
         before_13 = not isinstance(lock, Lock13)
         handshake = before_13 and record.type == _HANDSHAKE
         self._events.append(
-            OpaqueRecord(half.side, at, record.type, size, handshake=handshake, alert=before_13 and record.type == _ALERT)
+            OpaqueRecord(half.side, at, record.type, size, handshake=handshake, alert=record.type == _ALERT)
         )
         if handshake:
             half.finished = True  # the first message after ChangeCipherSpec is Finished
@@ -373,11 +373,17 @@ class Decoder:
             half.finished = True
 
 
+def _is_before_13(half: _Half, lock: Lock | None) -> bool:
+    """True where the version was not seen, and a protected record said that it holds a handshake message: TLS 1.3 has none such."""
+    return half.finished and isinstance(lock, LockUnknown)
+
+
 def _is_plain(lock: Lock, record: Record) -> bool:
     """True for records that nothing protects although the side has keys."""
     if isinstance(lock, Lock13):
-        # TLS 1.3 protects everything inside application_data; other types are what they seem (RFC 8446, Appendix D.4)
-        return record.type != _DATA
+        # TLS 1.3 protects everything inside application_data; other types are what they seem (RFC 8446, Appendix D.4). There an
+        # alert is one to a record (Section 5.1): a longer one is protected, and the version only seemed to be 1.3.
+        return record.type != _DATA and not (record.type == _ALERT and len(record.payload) != 2)
     if isinstance(lock, LockUnknown) and record.type == _HANDSHAKE:
         # the second ClientHello of TLS 1.3 follows a ChangeCipherSpec; a cipher text does not have this form but by chance
         body = len(record.payload) - 4
