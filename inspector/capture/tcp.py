@@ -360,7 +360,8 @@ def _give_up(connection: Connection, way: int, listener: Listener) -> None:
     if first.position > direction.position:
         _lose(connection, way, first.position - direction.position, first.at, listener)
     elif not peer.waiting:
-        end = peer.acked if peer.fin is None else min(peer.acked, peer.fin)
+        # as far as this segment acknowledges, and no further: what later ones acknowledge was lost after it
+        end = first.needs if peer.fin is None else min(first.needs, peer.fin)
         _lose(connection, way ^ 1, max(end, first.needs - 1) - peer.position, first.at, listener)
     elif peer.waiting[0].position > peer.position:
         _lose(connection, way ^ 1, peer.waiting[0].position - peer.position, first.at, listener)
