@@ -264,18 +264,23 @@ def client_alert(transcript: Transcript) -> wire.Alert | None:
 
 
 def _client_left_first(transcript: Transcript) -> bool:
-    """True where a capture shows the client's goodbye before the server's (an unread alert after Finished is one, as a rule).
+    """True where a capture shows the client's goodbye, or its FIN, before the server's goodbye (an unread alert after Finished is
+    one, as a rule).
 
-    A live run knows better: its own goodbye may be the answer to the server's end.
+    A FIN stands behind what its sender said, whatever was captured first. A live run knows better: its own goodbye may be the
+    answer to the server's end.
     """
     if transcript.plan is not None:
         return False
     ended = transcript.last(ev.Ended)
+    client_ended = ended is not None and ended.by == "client"
     for event in transcript.events:
         if (type(event) is wire.OpaqueRecord and event.alert) or (
             type(event) is wire.Alert and event.description == CLOSE_NOTIFY
         ):
-            return event.side is Side.CLIENT and (ended is None or event.at <= ended.at)
+            if event.side is Side.CLIENT:
+                return ended is None or client_ended or event.at <= ended.at
+            return ended is not None and client_ended and ended.at < event.at
     return False
 
 
