@@ -359,11 +359,16 @@ def _by_our_own_end(seen: Flights) -> Judgement | None:
     return Judgement("undecided", f"our own side stopped: OpenSSL says '{words}'", 0.9)
 
 
+def _of_silence(seen: Flights) -> str:
+    where = "in TLS 1.3 " if seen.tls13 else "on a resumed session " if seen.resumed else ""
+    return f"{where}that is neither yes nor no"
+
+
 def _by_silence(seen: Flights) -> Judgement:
     if any(seen.lost):
         return Judgement("undecided", f"nothing that was captured decides it; {seen.lost.words}", 0.9)
     if seen.handshake_done:
-        return Judgement("undecided", "the server said nothing after our flight: in TLS 1.3 that is neither yes nor no", 0.5)
+        return Judgement("undecided", f"the server said nothing after our flight: {_of_silence(seen)}", 0.5)
     if seen.server_spoke:
         ended = seen.transcript.last(ev.Ended)
         silent = ended is not None and ended.how == "deadline"

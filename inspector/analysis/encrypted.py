@@ -134,13 +134,22 @@ def _judge(seen: _Seen, transcript: Transcript, *, resumed: bool) -> Reading:
         ), 0.8)
     if seen.flight == "unknown":
         return Reading("undecided", f"encrypted, no keys; a client flight of {seen.size} bytes fits no usual handshake", 0.6)
+    if seen.flight == "finished_only" and resumed:
+        return _after_resumption(seen, transcript)
     if seen.flight == "finished_only":
-        what = "the session was resumed, and" if resumed else ""
-        rests = f"encrypted, no keys; {what} the client's flight is a Finished alone ({seen.size} bytes)".replace("  ", " ")
+        rests = f"encrypted, no keys; the client's flight is a Finished alone ({seen.size} bytes)"
         return Reading("not_requested", f"{rests}: no certificate was asked for", 0.85)
     sent = "the client's flight is as large as a certificate's" if seen.flight == "certificate" else (
         "the client's flight is as long as an empty Certificate and Finished")
     return _after_certificate(seen, transcript, f"encrypted, no keys; {sent} ({seen.size} bytes)")
+
+
+def _after_resumption(seen: _Seen, transcript: Transcript) -> Reading:
+    """A resumed session keeps the certificate that it began with, if there was one: nobody is asked for it again, and it is judged
+    as with keys. A refusal cannot be told from what else ends such a connection.
+    """
+    found = _after_certificate(seen, transcript, "encrypted, no keys; the session was resumed (the server asks nobody again)")
+    return found if found.verdict == "accepted" else Reading("undecided", found.rests_on, 0.6)
 
 
 def _after_certificate(seen: _Seen, transcript: Transcript, sent: str) -> Reading:

@@ -53,8 +53,15 @@ class Sealed(Scene):
 def test_early_data_is_not_the_client_s_flight() -> None:
     sealed = Sealed(early=True, resumed=True).records(Side.CLIENT, 21, FINISHED).records(Side.SERVER, 200)
     judged = sealed.judged()
-    assert (judged.verdict, judged.requested) == ("not_requested", None)
+    assert (judged.verdict, judged.requested) == ("accepted", None)
     assert "resumed" in judged.rests_on
+
+
+def test_a_resumed_session_is_judged_as_with_keys_and_refused_by_nothing_that_may_be_a_goodbye() -> None:
+    resumed = Sealed(resumed=True).records(Side.CLIENT, FINISHED)
+    assert resumed.judged().verdict == "undecided"
+    assert resumed.records(Side.SERVER, ALERT).judged().verdict == "undecided"
+    assert Sealed().records(Side.CLIENT, FINISHED).records(Side.SERVER, 200).judged().verdict == "not_requested"
 
 
 def test_early_data_without_an_end_leaves_the_flight_unknown() -> None:

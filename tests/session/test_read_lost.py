@@ -16,6 +16,7 @@ from inspector.report import as_text
 from inspector.report.model import DiagnosisPart, HandshakePart
 from inspector.report.network import spoke_tls
 from inspector.session.read import Options, Reading, decode
+from inspector.wire.events import Alert, ApplicationData, OpaqueRecord
 from tests.capture import forge
 from tests.capture.forge import CLIENT, SERVER, Segment
 from tests.session.talks import Parts, contexts, talk
@@ -170,3 +171,53 @@ def test_a_full_handshake_with_a_hole_is_not_called_resumed(tmp_path: Path) -> N
     parts, _ = conversation(tmp_path, TLS12, "need", "good", 10)
     for damaged in holes(forge.conversation(parts, size=200)):
         assert not flights.survey(one(damaged, []).transcript).resumed
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_behind_plaintext_one_direction_says_nothing_of_the_other_either(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """STARTTLS: what the server said before TLS, and in it, is missing in two places."""
+    parts, keys = conversation(tmp_path, version, "need", "good", 10)
+    before = [(SERVER, b"220 mail\r\n"), (CLIENT, b"EHLO a\r\n"), (SERVER, b"250 STARTTLS\r\n"), (CLIENT, b"STARTTLS\r\n"),
+              (SERVER, b"220 go\r\n")]
+    captured = one([segment for segment in forge.conversation([*before, *parts]) if segment.way == CLIENT], keys)
+    assert spoke_tls(captured.transcript)
+    assert told(captured)[2] == "undecided"
+
+
+@pytest.mark.parametrize("with_keys", [True, False], ids=["keys", "no-keys"])
+def test_what_is_protected_is_not_read_where_only_the_client_was_captured(tmp_path: Path, with_keys: bool) -> None:
+    """The version was not seen, and the client's goodbye is an alert record that nobody can read."""
+    parts, keys = conversation(tmp_path, TLS12, "need", "good", 10, with_keys=with_keys)
+    captured = one([segment for segment in forge.conversation(parts) if segment.way == CLIENT], keys)
+    assert captured.transcript.all(Alert) == []
+    assert [event.alert for event in captured.transcript.all(OpaqueRecord)][-1]
+    assert captured.transcript.all(ApplicationData)
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_whose_goodbye_came_first_does_not_hang_on_when_a_fin_was_captured(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """The client's FIN is captured before its last words, which it stands behind all the same."""
+    parts, keys = conversation(tmp_path, version, "need", "good", 0)
+    segments = forge.conversation([part for part in parts if part[1]], close=(CLIENT, SERVER))
+    goodbye = max(place for place, segment in enumerate(segments) if segment.way == CLIENT and segment.data)
+    answer = max(place for place, segment in enumerate(segments) if segment.way == SERVER and segment.data)
+    assert goodbye < answer
+    fin = next(segment for segment in segments if segment.flags & forge.FIN and segment.way == CLIENT)
+    early = fin._replace(at=segments[goodbye].at - 0.0001, ack=segments[goodbye].ack)
+    others = [segment for segment in segments if segment is not fin]
+    captured = one([*others[:goodbye], early, *others[goodbye:]], keys)
+    assert told(captured)[2] == told(one(segments, keys))[2]
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_server_s_goodbye_in_answer_to_a_fin_is_no_refusal(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """A client that is ended says no goodbye: its FIN comes first."""
+    parts, keys = conversation(tmp_path, version, "need", "good", 0)
+    last = max(place for place, (way, data) in enumerate(parts) if way == CLIENT and data)
+    words = [*parts[:last], (CLIENT, b""), *parts[last + 1:]]
+    segments = forge.conversation([part for part in words if part[1]], close=(CLIENT, SERVER))
+    farewell = max(place for place, segment in enumerate(segments) if segment.way == SERVER and segment.data)
+    fin = next(segment for segment in segments if segment.flags & forge.FIN and segment.way == CLIENT)
+    others = [segment for segment in segments if segment is not fin]
+    captured = one([*others[:farewell], fin._replace(at=others[farewell].at - 0.0005), *others[farewell:]], keys)
+    assert told(captured)[2] == told(one(forge.conversation(parts), keys))[2] == "accepted"
