@@ -214,7 +214,7 @@ def _by_protocol(seen: Flights) -> Judgement | None:
 
 def _by_alert(seen: Flights) -> Judgement | None:
     alert = seen.fatal_alert
-    if alert is None:
+    if alert is None or (alert.description not in CERTIFICATE_ALERTS and flights.client_was_gone(seen.transcript, alert)):
         return None
     name = flights.alert_name(alert.description)
     if seen.requested and seen.after_our_certificate(alert):

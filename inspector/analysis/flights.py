@@ -284,6 +284,14 @@ def _client_left_first(transcript: Transcript) -> bool:
     return False
 
 
+def client_was_gone(transcript: Transcript, event: wire.Alert) -> bool:
+    """True where a capture shows the client's FIN or reset before this alert of the server, which may then be about that: OpenSSL
+    answers a FIN without close_notify with decode_error.
+    """
+    ended = transcript.last(ev.Ended)
+    return transcript.plan is None and ended is not None and ended.by == "client" and ended.at < event.at
+
+
 def _closed_by_server(transcript: Transcript) -> str | None:
     ended = transcript.last(ev.Ended)
     if transcript.plan is None and _client_left_first(transcript):  # live, the driver says who ended it

@@ -38,8 +38,12 @@ def contexts(
     return client, server
 
 
-def talk(client_context: ssl.SSLContext, server_context: ssl.SSLContext, size: int) -> Parts:
-    """What both sides send, up to an answer of ``size`` bytes and both goodbyes, or to where one of them gives up."""
+def talk(
+    client_context: ssl.SSLContext, server_context: ssl.SSLContext, size: int, *, ends_without_goodbye: bool = False,
+) -> Parts:
+    """What both sides send, up to an answer of ``size`` bytes and both goodbyes, or to where one of them gives up. A client that
+    ``ends_without_goodbye`` closes TCP alone.
+    """
     pipes = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
     sides = [
         client_context.wrap_bio(*pipes[0], server_hostname="localhost"), server_context.wrap_bio(*pipes[1], server_side=True),
@@ -51,7 +55,10 @@ def talk(client_context: ssl.SSLContext, server_context: ssl.SSLContext, size: i
             lambda: sides[0].write(b"GET / HTTP/1.1\r\n\r\n"), lambda: sides[1].read(99), lambda: sides[1].write(b"x" * size),
             lambda: sides[0].read(9999),
         ]
-    steps += [sides[0].unwrap, sides[1].unwrap]
+    if ends_without_goodbye:
+        steps += [pipes[1][0].write_eof, lambda: sides[1].read(9)]
+    else:
+        steps += [sides[0].unwrap, sides[1].unwrap]
     for number, step in enumerate(steps):
         way = number % 2
         try:

@@ -221,3 +221,19 @@ def test_a_server_s_goodbye_in_answer_to_a_fin_is_no_refusal(tmp_path: Path, ver
     others = [segment for segment in segments if segment is not fin]
     captured = one([*others[:farewell], fin._replace(at=others[farewell].at - 0.0005), *others[farewell:]], keys)
     assert told(captured)[2] == told(one(forge.conversation(parts), keys))[2] == "accepted"
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(0, "accepted"), (10, "accepted")])
+def test_an_alert_about_the_client_s_fin_is_no_refusal(tmp_path: Path, size: int, verdict: str) -> None:
+    """A client that is ended says no goodbye, and OpenSSL answers its FIN with decode_error (50)."""
+    client, server = contexts(tmp_path, TLS13, "need", "good")
+    client.keylog_filename = str(tmp_path / "keys")
+    parts = talk(client, server, size, ends_without_goodbye=True)
+    segments = forge.conversation(parts, close=(CLIENT, SERVER))
+    place = max(place for place, segment in enumerate(segments) if segment.way == SERVER and segment.data)
+    fin = next(segment for segment in segments if segment.flags & forge.FIN and segment.way == CLIENT)
+    others = [segment for segment in segments if segment is not fin]
+    captured = one([*others[:place], fin._replace(at=others[place].at - 0.0005), *others[place:]],
+                   (tmp_path / "keys").read_bytes().splitlines())
+    assert [alert.description for alert in captured.transcript.all(Alert)] == [50]
+    assert told(captured)[2] == verdict
