@@ -52,7 +52,7 @@ class _Seen(NamedTuple):
     size: int
     answers: tuple[int, ...]  # sizes of the server's records after the client's first protected one
     client_records: tuple[int, ...]
-    goodbye: bool = False  # before any answer came a record of the client's as long as an alert: close_notify, as a rule
+    goodbye: bool = False  # before any answer came the client's FIN, or a record as long as an alert: close_notify, as a rule
 
 
 def read(transcript: Transcript) -> Reading | None:
@@ -104,7 +104,15 @@ def _look(transcript: Transcript, hello: ServerHello) -> _Seen:
     answers = tuple(record.length for record in behind if record.side is Side.SERVER)
     flight: Flight = "unknown" if early and not skip else _flight(client, _finished_size(hello))
     before = takewhile(lambda record: record.side is Side.CLIENT, behind)
-    return _Seen(flight, client[0], answers, tuple(client), any(record.length == ALERT for record in before))
+    goodbye = any(record.length == ALERT for record in before) or _left_before(transcript, behind)
+    return _Seen(flight, client[0], answers, tuple(client), goodbye)
+
+
+def _left_before(transcript: Transcript, records: list[wire.OpaqueRecord]) -> bool:
+    """True where the client's FIN or reset came before the server's first of these: a client that is ended says no goodbye."""
+    ended = _closer(transcript)
+    answer = next((record for record in records if record.side is Side.SERVER), None)
+    return ended is not None and ended.by == "client" and answer is not None and ended.at < answer.at
 
 
 def _offers_early_data(transcript: Transcript) -> bool:

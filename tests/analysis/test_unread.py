@@ -74,6 +74,13 @@ def test_a_goodbye_in_answer_to_the_client_s_is_no_rejection() -> None:
     assert sealed.judged().verdict == "undecided"
 
 
+def test_an_alert_behind_the_client_s_fin_is_no_rejection() -> None:
+    """A client that is ended says no goodbye."""
+    sealed = Sealed().records(Side.CLIENT, FLIGHT)
+    sealed.ended("client", "fin")
+    assert sealed.records(Side.SERVER, ALERT).judged().verdict == "undecided"
+
+
 def test_an_alert_before_any_goodbye_of_the_client_is_a_rejection() -> None:
     sealed = Sealed().records(Side.CLIENT, FLIGHT).records(Side.SERVER, ALERT).records(Side.CLIENT, ALERT)
     assert (sealed.judged().verdict, sealed.judged().rejected_by) == ("rejected", "tls_alert")
