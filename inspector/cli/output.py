@@ -7,7 +7,7 @@ import sys
 from typing import Any, NamedTuple
 
 WIDTH_WITHOUT_TERMINAL = 100
-NARROWEST, WIDEST = 60, 160
+NARROWEST, WIDEST = 40, 160
 
 
 class Output(NamedTuple):

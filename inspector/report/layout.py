@@ -11,6 +11,8 @@ STYLES = {
     "client": "\x1b[36m", "server": "\x1b[35m", "warn": "\x1b[33m",
 }
 RESET = "\x1b[0m"
+# Text that would have fewer columns than this beside its lead stands beneath it.
+LEAST_ROOM, BENEATH = 20, 6
 
 
 def columns(text: str) -> int:
@@ -50,6 +52,13 @@ def wrap(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
+def _wrap_lead(lead: str, width: int) -> list[str]:
+    """The lead on lines of its own, none where there is none."""
+    start = len(lead) - len(lead.lstrip())
+    room = max(width - start, LEAST_ROOM)
+    return [" " * start + line.rstrip() for line in wrap(lead.strip(), room)] if lead.strip() else []
+
+
 class Page:
     """Collects lines. All text goes through ``terminal`` here, so nothing of a peer's can slip past."""
 
@@ -68,7 +77,7 @@ class Page:
     def heading(self, text: str) -> None:
         """A section's name, after an empty line."""
         self.blank()
-        self.lines.append(self.style(terminal(text), "heading"))
+        self.lines += [self.style(line.rstrip(), "heading") for line in wrap(terminal(text), max(self.width, LEAST_ROOM))]
 
     def line(self, text: str, *, indent: int = 0, style: str | None = None) -> None:
         """A paragraph, wrapped under its indent."""
@@ -79,6 +88,11 @@ class Page:
     ) -> None:
         """``lead`` and, from column ``indent`` on, the text. ``most`` is the number of lines after which it is cut (0: never)."""
         lead = terminal(lead)
+        if self.width - indent < LEAST_ROOM and indent > BENEATH:
+            self.lines += [self.style(line, lead_style) for line in _wrap_lead(lead, self.width)]
+            lead, indent = "", BENEATH
+            if not text:
+                return
         if columns(lead) > max(indent - (not lead.endswith(" ")), 0):
             first_indent = columns(lead) + 1
         else:

@@ -26,7 +26,7 @@ def test_the_three_calls_end_as_they_should_and_soon() -> None:
     assert "fatal 116 certificate_required" in said.out
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [40, 80, 120])
 def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     for option in ("--no-color", "--explain", "--verbose"):
         said = mtls_says("demo", option, env={"COLUMNS": str(columns)})

@@ -63,3 +63,21 @@ def test_a_lead_that_ends_in_a_blank_may_fill_its_column() -> None:
     page = Page(30)
     page.hang("  label   ", "some words that need two lines", 10)
     assert page.lines == ["  label   some words that need", "          two lines"]
+
+
+def test_a_text_without_room_beside_its_lead_stands_beneath_it() -> None:
+    page = Page(40)
+    page.hang("    0.5 -> client_hello           288", "offers TLSv1.3, TLSv1.2, for localhost", 39)
+    page.heading("Steps       -> client, <- server; milliseconds, bytes")
+    assert page.lines == [
+        "    0.5 -> client_hello           288", "      offers TLSv1.3, TLSv1.2, for", "      localhost", "",
+        "Steps       -> client, <- server;", "milliseconds, bytes",
+    ]
+
+
+@given(st.text(), st.text(alphabet="abc def", max_size=60), st.integers(min_value=40, max_value=60), st.integers(0, 39))
+def test_no_line_is_longer_than_a_narrow_terminal(text: str, lead: str, width: int, indent: int) -> None:
+    page = Page(width)
+    page.heading(lead)
+    page.hang(lead[: max(indent - 1, 0)], text, indent)
+    assert all(columns(line) <= width for line in page.lines)
