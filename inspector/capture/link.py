@@ -192,7 +192,7 @@ def _ipv6(data: bytes, pos: int, fragments: Fragments) -> tuple[bytes, Inner] | 
 def ip_payload(link: int, data: bytes, fragments: Fragments) -> tuple[bytes, Inner] | None:
     """The payload of the innermost IP packet in a captured one: ``(bytes that hold it, Inner)``; None where there is none.
 
-    IP in IP (RFC 2003, RFC 4213) is followed, other tunnels are not.
+    IP in IP (RFC 2003, RFC 4213) is followed; of other tunnels this is the outside.
     """
     if link == 1 and data[12:15] == _USUAL and len(data) >= 34 and data[23] in (TCP, UDP) and not (data[20] & 0x3F or data[21]):
         total = data[16] << 8 | data[17]

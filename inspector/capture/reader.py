@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 from inspector.capture.captured import Captured
 from inspector.capture.container import SECRETS, CaptureFile, Readable
 from inspector.capture.conversation import Conversation
-from inspector.capture.link import LINK_LAYERS, TCP, UDP, Fragments, ip_payload
+from inspector.capture.link import LINK_LAYERS, TCP, UDP, Fragments, Inner, ip_payload
 from inspector.capture.secrets import Secrets
 from inspector.capture.tcp import Connection, Connections, Listener
 from inspector.capture.tls import Overheard, Room
+from inspector.capture.tunnel import GRE, inside
 
 # First bytes of UDP payloads that are TLS in another dress: DTLS records (RFC 9147, 4), QUIC long headers (RFC 9000, 17.2)
 _DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\x01\x00")
-# IP protocols that carry others' connections, and are not followed
-_TUNNELS = {47: "GRE", 50: "ESP (IPsec)"}
+# IP protocols that carry others' connections, where they cannot be followed
+_TUNNELS = {GRE: "GRE of an unknown kind", 50: "ESP (IPsec)"}
+MAX_TUNNELS = 4  # one inside the other
 _QUIC_VERSIONS = (b"\x00\x00\x00\x01", b"\x6b\x33\x43\xcf")
 
 
@@ -29,6 +31,20 @@ class Share(NamedTuple):
     def has(self, stream: int) -> bool:
         # neighbours are often of one kind (a client that opens two at a time), so the share is no remainder
         return self.of == 1 or (stream * 0x9E3779B1 >> 16) % self.of == self.number
+
+
+def _innermost(outside: tuple[bytes, Inner], fragments: Fragments) -> tuple[bytes, Inner] | None:
+    """The payload of the innermost packet, where this one is a tunnel's that can be followed. None: there is no IP in it."""
+    found: tuple[bytes, Inner] | None = outside
+    for _ in range(MAX_TUNNELS):
+        if found is None:
+            break
+        protocol, _, _, start, end = found[1]
+        packet = inside(protocol, found[0], start, end)
+        if packet is None:
+            break
+        found = ip_payload(*packet, fragments)
+    return found
 
 
 class _Nobody:
@@ -118,6 +134,8 @@ class Reader:
             if when is not None:
                 at = when
             found = ip_payload(link, data, fragments)
+            if found is not None and found[1][0] != TCP:
+                found = _innermost(found, fragments)
             if found is None:
                 if link not in LINK_LAYERS:
                     self._strange[link] = self._strange.get(link, 0) + 1

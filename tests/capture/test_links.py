@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.capture import forge, known
+from tests.capture import forge, known, tshark
 
 WHOLE = forge.whole()
 V4 = struct.pack(">H", 0x0800)
@@ -49,6 +50,65 @@ WRAPS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
 def test_every_link_layer_gives_the_same_connection(name: str) -> None:
     link, wrap = WRAPS[name]
     assert facts(forge.packets(forge.SEGMENTS, wrap), link) == WHOLE
+
+
+def carried(protocol: int, payload: bytes) -> bytes:
+    """An Ethernet frame with an IPv4 packet of another network around this payload."""
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 7, 0, 64, protocol, 0, b"\x0a\0\0\x01", b"\x0a\0\0\x02")
+    return forge.ethernet(ip + payload)
+
+
+def in_udp(port: int, payload: bytes) -> bytes:
+    return carried(17, struct.pack(">HHHH", 50000, port, 8 + len(payload), 0) + payload)
+
+
+TUNNELS: dict[str, Callable[[bytes], bytes]] = {
+    "GRE": lambda ip: carried(47, b"\0\0\x08\0" + ip),
+    "GRE with checksum, key and sequence": lambda ip: carried(47, b"\xb0\0\x08\0" + bytes(12) + ip),
+    "GRE, bridged": lambda ip: carried(47, b"\x20\0\x65\x58" + bytes(4) + forge.ethernet(ip)),
+    "ERSPAN I": lambda ip: carried(47, b"\0\0\x88\xbe" + forge.ethernet(ip)),
+    "ERSPAN II": lambda ip: carried(47, b"\x10\0\x88\xbe" + bytes(4) + b"\x10\x05\0\0" + bytes(4) + forge.ethernet(ip)),
+    "ERSPAN III": lambda ip: carried(47, b"\x10\0\x22\xeb" + bytes(4) + b"\x20\x05\0\0" + bytes(8) + forge.ethernet(ip)),
+    "ERSPAN III with a sub-header": lambda ip: carried(
+        47, b"\x10\0\x22\xeb" + bytes(4) + b"\x20\x05\0\0" + bytes(7) + b"\x01" + bytes(8) + forge.ethernet(ip)),
+    "VXLAN": lambda ip: in_udp(4789, b"\x08\0\0\0\0\0\x2a\0" + forge.ethernet(ip)),
+    "VXLAN at the port of old": lambda ip: in_udp(8472, b"\x08\0\0\0\0\0\x2a\0" + forge.ethernet(ip, b"\x81\0\0\x05")),
+    "Geneve": lambda ip: in_udp(6081, b"\x02\0\x65\x58\0\0\x2a\0" + bytes(8) + forge.ethernet(ip)),
+    "Geneve, IP": lambda ip: in_udp(6081, b"\0\0\x08\0\0\0\x2a\0" + ip),
+    "VXLAN in GRE": lambda ip: carried(47, b"\0\0\x08\0" + in_udp(4789, b"\x08\0\0\0\0\0\x2a\0" + forge.ethernet(ip))[14:]),
+}
+OTHERS_PORT = "VXLAN at the port of old"  # which TShark takes for OTV
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_a_tunnel_is_followed_to_the_same_connection(name: str) -> None:
+    assert facts(forge.packets(forge.SEGMENTS, TUNNELS[name]), 1) == WHOLE
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", [name for name in TUNNELS if name != OTHERS_PORT])
+def test_tshark_sees_what_is_in_the_tunnel(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "tunnel.pcap"
+    path.write_bytes(forge.pcap(forge.packets(forge.SEGMENTS, TUNNELS[name])))
+    (captured,) = forge.read(path.read_bytes())[1]
+    types = tshark.tshark("-r", str(path), "-Y", "tls.handshake", "-T", "fields", "-e", "tls.handshake.type").split()
+    assert [str(int(message.type)) for message in captured.transcript.messages()] == types
+
+
+def test_tunnels_cut_anywhere_do_no_harm() -> None:
+    for wrap in TUNNELS.values():
+        packet = wrap(forge.ipv4(forge.SEGMENTS[3]))
+        reader, _ = forge.read(forge.pcap([(1.0, packet[:size], len(packet)) for size in range(len(packet))]))
+        assert reader.packets == len(packet)
+
+
+@pytest.mark.parametrize("packet", [
+    carried(47, b"\x40\0\x08\0" + bytes(40)), carried(47, b"\0\x01\x88\x0b" + bytes(40)),  # source routes; PPTP
+    carried(47, b"\0\0\x86\xff" + bytes(40)), in_udp(4789, b"\0" * 40), in_udp(6081, b"\xc0" + bytes(40)),
+])
+def test_what_is_no_tunnel_that_is_known_is_passed_over(packet: bytes) -> None:
+    reader, found = forge.read(forge.pcap([(1.0, packet, len(packet))]))
+    assert (reader.packets, reader.streams, found) == (1, 0, [])
 
 
 # chains of IPv6 extension headers: (first protocol number, bytes)

@@ -290,7 +290,7 @@ def test_a_tunnel_that_is_not_followed_is_named(tmp_path: Path) -> None:
     inside = [(at, data[:23] + bytes([47]) + data[24:], length) for at, data, length in forge.packets(forge.SEGMENTS)]
     path = tmp_path / "gre.pcap"
     path.write_bytes(forge.pcap(inside))
-    assert f"note: {len(inside)} packets are GRE, which is not followed" in mtls_says("read", str(path)).err
+    assert f"note: {len(inside)} packets are GRE of an unknown kind, which is not followed" in mtls_says("read", str(path)).err
 
 
 def test_a_key_log_without_a_secret_is_pointed_out(tmp_path: Path) -> None:
