@@ -12,6 +12,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
+from inspector.analysis.resumption import is_resumed
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
@@ -64,7 +65,7 @@ def read(transcript: Transcript) -> Reading | None:
         return None
     if transcript.first(wire.Gap) is not None:
         return Reading("undecided", "the handshake is encrypted, no keys are at hand, and packets are missing", 0.9)
-    return _judge(_look(transcript, hello), transcript, resumed=_is_resumed(hello))
+    return _judge(_look(transcript, hello), transcript, resumed=is_resumed(transcript, hello))
 
 
 def _server_hello(transcript: Transcript) -> ServerHello | None:
@@ -76,10 +77,6 @@ def _server_hello(transcript: Transcript) -> ServerHello | None:
         if isinstance(message.value, ServerHello) and not message.value.is_retry:
             found = message.value
     return found if found is not None and found.version == 0x0304 else None
-
-
-def _is_resumed(hello: ServerHello) -> bool:
-    return any(extension.type == ExtensionType.PRE_SHARED_KEY for extension in hello.extensions)
 
 
 def _finished_size(hello: ServerHello) -> int:
@@ -201,7 +198,7 @@ def shape(transcript: Transcript) -> Shape | None:
     seen = _look(transcript, hello)
     went_on = len(seen.client_records) > 1 or any(size != ALERT for size in seen.answers)
     completed = seen.flight not in ("none", "alert") and went_on
-    return Shape(completed, _is_resumed(hello) if completed else None)
+    return Shape(completed, is_resumed(transcript, hello) if completed else None)
 
 
 def client_refused(transcript: Transcript) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from inspector.analysis.lost import Lost, lost, open_ended
+from inspector.analysis.resumption import is_resumed
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
 from inspector.wire.messages import CertificateRequest, ServerHello, certificate_of
-from inspector.wire.registry import AlertDescription, ExtensionType, HandshakeType
+from inspector.wire.registry import AlertDescription, HandshakeType
 
 CLOSE_NOTIFY, USER_CANCELED = AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
 # alerts that accompany an orderly end (RFC 8446, Section 6.1; JSSE sends user_canceled before close_notify)
@@ -169,10 +170,7 @@ def _is_resumed(transcript: Transcript, missing: Lost, *, tls13: bool, done: boo
         return finished.resumed
     hello = transcript.messages(HandshakeType.SERVER_HELLO, Side.SERVER)
     if tls13:
-        return any(
-            extension.type == ExtensionType.PRE_SHARED_KEY
-            for message in hello if isinstance(message.value, ServerHello) for extension in message.value.extensions
-        )
+        return any(is_resumed(transcript, message.value) for message in hello if isinstance(message.value, ServerHello))
     if _is_full(transcript):
         return False
     if missing.server_flight or (any(missing) and not hello):

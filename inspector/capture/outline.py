@@ -16,7 +16,7 @@ from typing import NamedTuple
 from inspector.errors import MalformedMessage
 from inspector.wire import messages as m
 from inspector.wire.events import Side
-from inspector.wire.extensions import Extension, Place, parse_value
+from inspector.wire.extensions import Extension, OfferedPsks, Place, parse_value
 from inspector.wire.records import HEADER, MAX_RECORD
 from inspector.wire.registry import ExtensionType, ProtocolVersion
 
@@ -27,6 +27,7 @@ _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST = 1, 2, 11, 13
 # Messages of which it only matters that they were sent: ticket, key exchange, done, verify, status
 _BY_TYPE = frozenset((4, 12, 14, 15, 16, 20, 22))
+_PRE_SHARED_KEY = int(ExtensionType.PRE_SHARED_KEY)
 _SNI, _EARLY_DATA, _VERSIONS = int(ExtensionType.SERVER_NAME), int(ExtensionType.EARLY_DATA), int(ExtensionType.SUPPORTED_VERSIONS)
 # From this length on an encrypted record says no more than that it is long (``analysis.encrypted``: smaller ones are measured).
 LONG = 512
@@ -166,7 +167,7 @@ class _Drawing:
             hello = m.ClientHello(*_NOTHING, (Extension(ExtensionType.SERVER_NAME, b"", names),))
             self.server_name = hello.server_name
         self._hello_seen = True
-        return body[:2], tuple(types)
+        return body[:2], tuple(types), _given_keys(types, bodies)
 
     def _server_hello(self, body: bytes) -> object:
         pos = 35 + body[34]
@@ -176,7 +177,18 @@ class _Drawing:
             raise _Unusual
         self._version = version[0] << 8 | version[1]
         self._tls13 = m.is_tls13(self._version)
-        return body[:2], version, body[2:34] == m.HELLO_RETRY_RANDOM, body[pos:pos + 3], tuple(types)
+        chosen = bodies[types.index(_PRE_SHARED_KEY)] if _PRE_SHARED_KEY in types else b""
+        return body[:2], version, body[2:34] == m.HELLO_RETRY_RANDOM, body[pos:pos + 3], tuple(types), chosen
+
+
+def _given_keys(types: list[int], bodies: list[bytes]) -> tuple[bool, ...]:
+    """Of each pre-shared key that a client offers, whether it is one that was agreed on beforehand (``analysis.resumption``)."""
+    if _PRE_SHARED_KEY not in types:
+        return ()
+    offered = parse_value(ExtensionType.PRE_SHARED_KEY, bodies[types.index(_PRE_SHARED_KEY)], Place.CLIENT_HELLO)
+    if not isinstance(offered, OfferedPsks):
+        raise _Unusual
+    return tuple(key.obfuscated_ticket_age == 0 for key in offered.identities)
 
 
 _NOTHING = (ProtocolVersion(0), b"", b"", (), ())

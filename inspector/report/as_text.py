@@ -86,6 +86,14 @@ def _pair(page: Page, label: str, text: str, **style: Any) -> None:
     page.hang(f"  {label}", text, LABEL_COLUMN, **style)
 
 
+def _name_asked_for(report: Report) -> str:
+    """What the server's certificate is to be for; in a capture, the SNI."""
+    if report.target is not UNSET:
+        return report.target.server_name or report.target.host
+    messages = report.handshake.messages if report.handshake is not UNSET else ()
+    return next((message.fields.get("server_name") for message in messages if message.type == "client_hello"), None) or "the name"
+
+
 def _verification(page: Page, report: Report, verbose: bool, _: bool) -> None:
     part = report.verification
     if part is UNSET:
@@ -94,7 +102,7 @@ def _verification(page: Page, report: Report, verbose: bool, _: bool) -> None:
     trusted = {True: "yes", False: "NO", None: "not judged"}[part.trusted]
     by = f", held against {part.trust_source}" if part.trust_source else ""
     _pair(page, "trusted", trusted + by, style=None if part.trusted else "warn")
-    name = report.target.server_name or report.target.host if report.target is not UNSET else "the name"
+    name = _name_asked_for(report)
     host = {True: f"matches {name}", False: f"DOES NOT MATCH {name}", None: "not checked"}[part.host_matches]
     _pair(page, "name", host, style="warn" if part.host_matches is False else None)
     if part.host_explained and (verbose or part.host_matches is False):

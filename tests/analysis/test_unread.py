@@ -13,12 +13,12 @@ from inspector.wire import events as wire
 from inspector.wire import messages as m
 from inspector.wire import registry as r
 from inspector.wire.events import Side
-from inspector.wire.extensions import Extension
+from inspector.wire.extensions import Extension, OfferedPsks, PskIdentity
 from tests.analysis.scenes import ALICE, CA, Scene, asked_and_sent, completed, never_asked
 
 HELLO = (r.ProtocolVersion(0x0303), bytes(32), b"")
 ALERT, FLIGHT, FINISHED = 19, 900, 4 + 32 + 17
-PSK = Extension(r.ExtensionType.PRE_SHARED_KEY, b"\0\0", None)
+PSK = Extension(r.ExtensionType.PRE_SHARED_KEY, b"\0\0", 0)
 
 
 def captured(scene: Scene) -> Scene:
@@ -29,12 +29,15 @@ def captured(scene: Scene) -> Scene:
 class Sealed(Scene):
     """A capture of TLS 1.3 without keys."""
 
-    def __init__(self, *, early: bool = False, resumed: bool = False) -> None:
+    def __init__(self, *, early: bool = False, resumed: bool = False, ages: tuple[int, ...] = ()) -> None:
         super().__init__()
         captured(self)
         null, suite = r.CompressionMethod(0), r.CipherSuite(0x1301)
         version = Extension(r.ExtensionType.SUPPORTED_VERSIONS, b"", r.ProtocolVersion(0x0304))
         offered = (Extension(r.ExtensionType.EARLY_DATA, b"", None),) if early else ()
+        if ages:
+            keys = OfferedPsks(tuple(PskIdentity(b"key", age) for age in ages), ())
+            offered += (Extension(r.ExtensionType.PRE_SHARED_KEY, b"", keys),)
         self.connected().phase(Phase.HELLO).message(Side.CLIENT, 1, m.ClientHello(*HELLO, (suite,), (null,), offered))
         if early:
             self.records(Side.CLIENT, 471)
@@ -72,6 +75,15 @@ def test_a_goodbye_in_answer_to_the_client_s_is_no_rejection() -> None:
     sealed = Sealed().records(Side.CLIENT, FLIGHT, 80, ALERT).records(Side.SERVER, ALERT)
     sealed.ended("client", "fin")
     assert sealed.judged().verdict == "undecided"
+
+
+@pytest.mark.parametrize(("ages", "verdict"), [
+    ((), "accepted"), ((7,), "accepted"), ((0,), "not_requested"), ((0, 7), "not_requested"), ((7, 0), "accepted"),
+])
+def test_a_key_that_was_given_beforehand_is_no_earlier_session(ages: tuple[int, ...], verdict: str) -> None:
+    """The server chooses the first one. A ticket's age is obscured, that of such a key is 0."""
+    sealed = Sealed(resumed=True, ages=ages).records(Side.CLIENT, FINISHED).records(Side.SERVER, 200)
+    assert sealed.judged().verdict == verdict
 
 
 def test_an_alert_behind_the_client_s_fin_is_no_rejection() -> None:

@@ -313,3 +313,10 @@ def test_what_cannot_be_seen_is_not_called_absent() -> None:
     said = mtls_says("read", str(NAMES / "tls13-ca-names.pcap"))
     assert "ALPN not visible" in said.out
     assert "no ALPN" in mtls_says("read", str(NAMES / "tls13-ca-names.pcap"), "--keylog", str(NAMES / "tls13-ca-names.keylog")).out
+
+
+def test_the_name_that_a_certificate_is_held_against_is_the_sni() -> None:
+    said = mtls_says("read", str(ZEEK / "tls12-decryption.pcap"), "--no-system-trust")
+    (report,) = reports(mtls_says("read", "--json", str(ZEEK / "tls12-decryption.pcap")).out)
+    name = next(m["fields"]["server_name"] for m in report["handshake"]["messages"] if m["type"] == "client_hello")
+    assert f"name        matches {name}" in said.out or f"name        DOES NOT MATCH {name}" in said.out
