@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InspectorError
 from inspector.report.escape import terminal
+from inspector.report.layout import Page
 from inspector.report.table import Table
 
 if TYPE_CHECKING:
@@ -153,20 +154,21 @@ def authority_table(entries: list[dict[str, Any]], width: int | None = None) -> 
     return _grid(("NAME", "STATE", "HOSTS", "EXPIRES", "SUBJECT", "REMARK"), lines, 4, width)
 
 
-def explanation(store: Store, host: str, port: int) -> str:
-    """Every rule, hit or miss and why, and the CAs."""
-    lines = [f"{terminal(host)}, port {port}"]
+def explanation(store: Store, host: str, port: int, width: int) -> str:
+    """Every rule, hit or miss and why, and the CAs, on lines of at most ``width`` columns."""
+    page = Page(width)
+    page.line(f"{host}, port {port}")
     rules = store.explain(host, port)
     for rule in rules:
         mark = "SENT" if rule.chosen else "hit" if rule.ruling.hit else "miss"
         less = " (a more specific entry, or an earlier one as specific, comes first)" if rule.ruling.hit and not rule.chosen else ""
-        name, pattern = terminal(rule.credential.name), terminal(str(rule.credential.pattern))
+        name, pattern = rule.credential.name, str(rule.credential.pattern)
         entry = name if name == pattern else f"{name}: {pattern}"
-        lines.append(f"  {mark:4}  {entry}: {terminal(rule.ruling.why)}{less}")
+        page.hang(f"  {mark}", f"{entry}: {rule.ruling.why}{less}", 8)
     if not any(rule.chosen for rule in rules):
-        lines.append("  no credential is kept for it" if rules else "  nothing is kept")
+        page.line("no credential is kept for it" if rules else "nothing is kept", indent=2)
     for authority in store.authorities:
         covered = authority.covers(host, port)
         state = "trusted" if authority.on and covered else "off" if covered else "not for this host"
-        lines.append(f"  CA {terminal(authority.name)}: {state}")
-    return "\n".join(lines)
+        page.line(f"CA {authority.name}: {state}", indent=2)
+    return page.text()

@@ -166,7 +166,7 @@ def explain(url: str, as_json: bool) -> int:
             ],
         })
     else:
-        click.echo(explanation(store, target.host, target.port))
+        run.write_text(explanation(store, target.host, target.port, run.output_from({}).width))
     return 0 if any(rule.chosen for rule in rules) else 1
 
 

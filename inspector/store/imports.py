@@ -171,8 +171,12 @@ def _add_all(store: Store, found: list[Imported], folder: str, kind: str) -> Out
         if not paths[0] and not paths[2]:
             notes.append(f"left out: {pattern} names no certificate file")
             continue
-        name = _free_name(store, one.name or f"{kind}-{pattern.host.removeprefix('*.')}")
         cert, key, pfx = (None, None, paths[2]) if paths[2] else (paths[0], paths[1], None)
+        kept = next((c for c in store.credentials if (c.pattern, c.cert, c.key, c.pfx) == (pattern, cert, key, pfx)), None)
+        if kept is not None:
+            notes.append(f"{kept.name}: is kept already")
+            continue
+        name = _free_name(store, one.name or f"{kind}-{pattern.host.removeprefix('*.')}")
         passphrase = PassphraseSource("prompt") if one.had_passphrase else None
         store = store.with_credential(StoredCredential(name, pattern, cert, key, pfx, passphrase))
         added.append(name)

@@ -104,3 +104,11 @@ def test_what_is_no_export_ends_in_a_typed_error(data: bytes) -> None:
 def test_host_that_is_no_pattern_is_left_out_and_said() -> None:
     outcome = imported([{"name": "a", "matches": ["https://{{host}} x/*", "https://ok.example/*"], "pfx": {"src": "p"}}])
     assert ([entry.name for entry in outcome.store.credentials], len(outcome.notes)) == (["a"], 1)
+
+
+def test_a_file_that_is_imported_again_adds_nothing_twice() -> None:
+    data = json.dumps(BRUNO).encode()
+    once = import_file(Store(), "/home/me/export.json", data)
+    twice = import_file(once.store, "/home/me/export.json", data)
+    assert (twice.store, twice.added) == (once.store, ())
+    assert [note for note in twice.notes if "kept already" in note] == [f"{name}: is kept already" for name in once.added]
