@@ -23,6 +23,7 @@ NEGLIGIBLE = 0.004  # share of a pair (cause, family) that is not looked at
 ENOUGH_INFORMATION = 0.06  # bits
 ENOUGH_GAIN = 0.004  # of the chance to name the right cause
 SURE = 0.985
+IN_QUESTION = 0.1
 
 
 def _entropy(shares: Iterable[float]) -> float:
@@ -66,6 +67,17 @@ def most_telling(names: Iterable[str], observed: Observed, first: Candidate) -> 
         if gain > ENOUGH_GAIN or information > ENOUGH_INFORMATION:
             scored.append((gain * 4 + information, name))
     return max(scored)[1] if scored else None
+
+
+# who is let in without a certificate is answered, and the answer bears the server's clock (Date)
+SHOWS_THE_CLOCK = "no certificate"
+
+
+def for_the_clock(names: Iterable[str], observed: Observed, candidates: Iterable[Candidate]) -> str | None:
+    """The probe that may show the server's clock, where that is in question and was not seen; None where it is not."""
+    if observed.protocol != "http" or observed.clock_skew is not None or SHOWS_THE_CLOCK not in names:
+        return None
+    return SHOWS_THE_CLOCK if any(c.id == "server-clock" and c.confidence > IN_QUESTION for c in candidates) else None
 
 
 def most_telling_hello(names: Iterable[str], observed: Observed) -> str | None:

@@ -15,7 +15,7 @@ from inspector.analysis import diagnosis, flights, probing
 from inspector.analysis.client_auth import judge
 from inspector.analysis.explanation import Explained, explain
 from inspector.analysis.observations import HELLO, Observed, ProbeSeen
-from inspector.analysis.observe import phase_of_end, signal_of
+from inspector.analysis.observe import clock_skew, phase_of_end, signal_of
 from inspector.credentials.model import Credential
 from inspector.plan import HandshakePlan, Pause, Step
 from inspector.report.build import build_report
@@ -61,7 +61,10 @@ class _Run(Runner):
     def probe(self, probe: Probe, observed: Observed) -> Probing:
         """One probe; returns the observations with it."""
         transcript = yield from self.make(probe)
-        return msgspec.structs.replace(observed, probes=(*observed.probes, self.seen(probe, transcript)))
+        skew = observed.clock_skew
+        if skew is None:  # an answer to a probe shows the server's clock as well as one to us
+            skew = clock_skew(transcript, flights.survey(transcript).answer)
+        return msgspec.structs.replace(observed, probes=(*observed.probes, self.seen(probe, transcript)), clock_skew=skew)
 
     def make(self, probe: Probe) -> Generator[Step, Any, Transcript]:
         """Announce and make one probe, politely."""
@@ -124,8 +127,8 @@ def _probe_certificates(run: _Run, facts: Facts) -> Probing:
     made = {probe.name for probe in observed.probes}
     left = {probe.name: probe for probe in certificate_probes(run.plan, facts) if probe.name not in made}
     while left and run.may_go_on():
-        first = diagnosis.rank(observed).candidates[0]
-        name = probing.most_telling(left, observed, first)
+        candidates = diagnosis.rank(observed).candidates
+        name = probing.for_the_clock(left, observed, candidates) or probing.most_telling(left, observed, candidates[0])
         if name is None:
             break
         observed = yield from run.probe(left.pop(name), observed)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from OpenSSL import SSL, crypto
 
 from inspector import drive
 from inspector.analysis.observations import Observed
@@ -27,7 +31,7 @@ from inspector.target import Target
 from inspector.trace.events import Connected
 from inspector.trace.transcript import Transcript
 from tests.drive.peers import Peer, read_until_closed, reset, server_context, tls_server
-from tests.engine.pairs import CLIENT, INTERMEDIATE, ROOT, STRANGER
+from tests.engine.pairs import CLIENT, INTERMEDIATE, ROOT, SERVER, STRANGER
 
 DAY = 86400.0
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
@@ -230,6 +234,39 @@ def _once(context: ssl.SSLContext, sock: socket.socket) -> None:
         tls.recv(1000)
         tls.sendall(OK)
         read_until_closed(tls)
+
+
+def _with_another_clock(sock: socket.socket, at: dt.datetime) -> None:
+    """A server that asks for a certificate, verifies as of another time, and says in its answers what time it has."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    sock.settimeout(None)
+    context.use_certificate(x509.load_der_x509_certificate(SERVER.cert))
+    context.use_privatekey(SERVER.key)
+    store = context.get_cert_store()
+    assert store is not None
+    store.add_cert(crypto.X509.from_cryptography(x509.load_der_x509_certificate(ROOT.cert)))
+    store.set_time(at)
+    context.set_verify(SSL.VERIFY_PEER, lambda *seen: bool(seen[4]))
+    connection = SSL.Connection(context, sock)
+    connection.set_accept_state()
+    with contextlib.suppress(SSL.Error, OSError):
+        connection.do_handshake()
+        connection.recv(1000)
+        date = format_datetime(at, usegmt=True)
+        connection.sendall(f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: 2\r\n\r\nok".encode())
+        connection.shutdown()
+
+
+def test_clock_that_is_in_question_is_read_from_the_answer_to_whoever_brings_no_certificate() -> None:
+    now = time.time()
+    client = mint.leaf("alice", INTERMEDIATE, not_before=now - 9 * DAY, not_after=now + 90 * DAY)
+    at = dt.datetime.fromtimestamp(now - 40 * DAY, dt.UTC)
+    with Peer(lambda sock: _with_another_clock(sock, at)) as peer:
+        report = run(peer, client.credential())
+    assert ids(report)[0] == "server-clock"
+    assert part(report).causes[0].confidence > 0.8
+    assert probes(report)[0] == "no certificate"
+    assert "40 days behind" in str(part(report).causes[0].evidence)
 
 
 def test_too_many_requests_ends_the_probes() -> None:
