@@ -14,6 +14,7 @@ from inspector.app.http_message import Outcome, Request
 from inspector.plan import Channel, Conversation, HandshakePlan, Pause, Step
 from inspector.session import gate
 from inspector.session.course import IDEMPOTENT, NO_ANSWER, Course, Errand, Options, Valve, check_pause
+from inspector.session.first_try import first_try
 from inspector.session.redirect import REDIRECTS
 from inspector.session.settings import Settings, handshake_plan
 from inspector.trace import events as ev
@@ -64,7 +65,7 @@ def run(settings: Settings, errands: Sequence[Errand], options: Options) -> Gene
         course.moved = False
         began = len(course.outcomes)
         conversations: list[Exchanges] = []
-        transcript = yield plan_of(course, conversations)
+        transcript = yield from first_try(plan_of(course, conversations))
         visit = Visit(transcript, conversations[-1] if conversations else None, course.url)
         visits.append(visit)
         if transcript.first(ev.GateClosed) is not None:

@@ -25,7 +25,7 @@ from inspector.plan import Pause, Timeouts, TlsVersion, Trust
 from inspector.report.as_json import dumps
 from inspector.report.as_text import render
 from inspector.report.model import DiagnosisPart, Report
-from inspector.session import diagnose
+from inspector.session import diagnose, handshake
 from inspector.session.settings import Settings
 from inspector.target import Target
 from inspector.trace.events import Connected
@@ -442,6 +442,32 @@ def test_server_that_fails_on_a_request_for_a_staple_is_diagnosed_without_it() -
         report = run(peer, EXPIRED.credential())
     assert (verdict(report), ids(report)[0]) == ("rejected", "expired")
     assert probes(report)[0] == "without asking for a staple"
+
+
+def test_server_that_fails_on_a_request_for_a_staple_is_spoken_to_without_it_by_other_commands() -> None:
+    seen: list[bool] = []
+
+    def behave(sock: socket.socket) -> None:
+        seen.append(STATUS_REQUEST in sock.recv(65536, socket.MSG_PEEK))
+        if not seen[-1]:
+            with server_context() as context:
+                _once(context, sock)
+
+    with Peer(behave) as peer:
+        settings = Settings(
+            peer.target, CLIENT.credential(), Trust((ROOT.cert,)), server_name="localhost", app="http", timeouts=QUICK,
+            now=time.time(),
+        )
+        report = drive.run(handshake.run(settings))
+    assert (verdict(report), seen) == ("accepted", [True, False])
+
+
+def test_server_that_hangs_up_on_every_hello_is_asked_twice_and_no_more() -> None:
+    asked: list[bytes] = []
+    with Peer(lambda sock: asked.append(sock.recv(65536))) as peer:
+        report = drive.run(handshake.run(Settings(peer.target, CLIENT.credential(), Trust((ROOT.cert,)), timeouts=QUICK)))
+    assert len(asked) == 2
+    assert report.handshake is msgspec.UNSET or not report.handshake.completed
 
 
 STATUS_REQUEST = bytes.fromhex("000500050100000000")  # the extension, empty (RFC 6066, Section 8)
