@@ -184,20 +184,21 @@ def _stored(target: Target, passphrase: Passphrase | None) -> Credential | None:
     if target.unix_path is not None or not target.host:
         return None
     path = default_path()
-    if not _may_be_used(path):
+    if not may_be_used(path):
         return None
     entry = load(path).choose(target.host, target.port)
     if entry is None:
         return None
     try:
-        return load_paths(entry.paths, passphrase or passphrase_of(entry))
+        credential = load_paths(entry.paths, passphrase or passphrase_of(entry))
+        return credential._replace(origin=credential.origin._replace(kept_as=entry.name))
     except CredentialError as exc:
         exc.message = f"the stored credential '{entry.name}': {exc.message}"
         exc.args = (exc.message,)
         raise
 
 
-def _may_be_used(path: str, *, say: bool = False) -> bool:
+def may_be_used(path: str, *, say: bool = False) -> bool:
     """Whether there is a store. Where a folder above it is closed to us that cannot be known, which is said where wanted."""
     try:
         os.stat(path)
@@ -250,7 +251,7 @@ def stored_authorities(target: Target) -> tuple[tuple[str, bytes], ...]:
     from inspector.store.file import default_path, load
 
     path = default_path()
-    if target.unix_path is not None or not _may_be_used(path, say=True):
+    if target.unix_path is not None or not may_be_used(path, say=True):
         return ()
     found: list[tuple[str, bytes]] = []
     for authority in load(path).authorities:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from inspector.cli.equivalent_kept import with_kept
 from inspector.cli.options import parse_connect_to
 from inspector.cli.request_message import OURS, SECRET, Draft, draft, path_of
 from inspector.cli.request_options import url_path
@@ -42,24 +43,15 @@ class Wanted:
     """What the options ask for, in the words that all equivalents need."""
 
     def __init__(self, urls: tuple[str, ...], options: dict[str, Any]) -> None:
-        self.urls, self.options = urls, dict(options)
-        if (options["cert"] or "").lower().endswith(PKCS12):  # we look into files, others go by the option
-            self.options |= {"pfx": options["cert"], "cert": None}
+        self.urls = urls
+        self.notes: list[str] = []
         self.target: Target = parse_target(urls[0])
+        self.given: tuple[tuple[str, Any], ...]
+        self.options, self.given = with_kept(dict(options), options["order"], self.target, lambda text: self.note(printable(text)))
+        if (self.options["cert"] or "").lower().endswith(PKCS12):  # we look into files, others go by the option
+            self.options |= {"pfx": self.options["cert"], "cert": None}
         self.dial = parse_connect_to(options["connect_to"], self.target) or (self.target.host, self.target.port)
         self.server_name: str = options["server_name"] or self.target.host
-        self.given: tuple[tuple[str, Any], ...] = options["order"]
-        self.notes: list[str] = []
-        self._look_at_what_is_kept()
-
-    def _look_at_what_is_kept(self) -> None:
-        """What ``mtls credentials`` attaches by itself is nothing that others would find."""
-        from inspector.store.file import default_path, load
-
-        if self.options["cert"] or self.options["pfx"] or self.target.unix_path or not os.path.exists(default_path()):
-            return
-        if (entry := load(default_path()).choose(self.target.host, self.target.port)) is not None:
-            self.missing(f"the credential {printable(entry.name)} that mtls credentials keeps for this host")
 
     @property
     def connects_elsewhere(self) -> bool:

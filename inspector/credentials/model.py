@@ -14,6 +14,7 @@ class Origin(NamedTuple):
     modes: tuple[int, ...] = ()  # permission bits of ``files``, where known
     others: tuple[bytes, ...] = ()  # certificates in the file that are not sent, DER
     notes: tuple[str, ...] = ()
+    kept_as: str | None = None  # the name under which it is kept for the host, and was attached by itself
 
 
 class Credential(NamedTuple):

@@ -179,9 +179,11 @@ def _credential(page: Page, report: Report, verbose: bool, _: bool) -> None:
     if part is UNSET:
         return
     shown = [finding for finding in part.findings if verbose or finding.severity != "info"]
-    if report.client_auth is UNSET or not report.client_auth.sent or shown:
+    if report.client_auth is UNSET or not report.client_auth.sent or shown or part.kept_as:
         page.heading("Your credential" if report.capture is UNSET else "The client's credential")
         _pair(page, "source", part.source)
+        if part.kept_as:
+            _pair(page, "attached", f"by itself: mtls credentials keeps it for this host as {part.kept_as}")
         if part.chain:
             _pair(page, "subject", part.chain[0].subject)
         findings(page, shown)

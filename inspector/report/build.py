@@ -157,7 +157,7 @@ def credential_part(credential: Any, findings: tuple[Any, ...] = ()) -> model.Cr
     chain = chain_part(credential.chain)
     return model.CredentialPart(
         source=credential.source, chain=chain, key=chain[0].key if chain else None, findings=findings,
-        format=credential.origin.format, encryption=credential.origin.encryption,
+        format=credential.origin.format, encryption=credential.origin.encryption, kept_as=credential.origin.kept_as,
     )
 
 

@@ -197,6 +197,7 @@ class CredentialPart(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     format: str | None = None  # "pem", "pkcs12"...
     encryption: tuple[str, ...] = ()  # what protects its files, by name
+    kept_as: str | None = None  # the name under which ``mtls credentials`` keeps it; None where it was named
 
 
 class HttpPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -222,3 +222,15 @@ def test_a_store_that_is_out_of_reach_is_noted(pki: Pki, monkeypatch: pytest.Mon
             assert credential_source.stored_authorities(parse_target("localhost")) == ()
             assert credential_source._stored(parse_target("localhost"), None) is None
         assert mtls_says("handshake", f"localhost:{port}", "--cacert", pki.path("root.pem"), "--no-http").err.count("note:") == 0
+
+
+def test_a_report_says_which_kept_credential_was_attached(pki: Pki) -> None:
+    with peer(https(pki)) as port:
+        files = ["--cert", pki.path("alice.pem"), "--key", pki.path("alice.key")]
+        assert mtls_says("credentials", "add", f"localhost:{port}", "--name", "mine", *files).code == 0
+        trusted = (f"https://localhost:{port}", "--cacert", pki.path("root.pem"))
+        shown, asked = mtls_says("handshake", *trusted), mtls_says("request", *trusted, "-v")
+        document, named = mtls_says("handshake", *trusted, "--json"), mtls_says("handshake", *trusted, *files)
+    told = "attached    by itself: mtls credentials keeps it for this host as mine"
+    assert [told in shown.out, told in asked.err, told in named.out] == [True, True, False], shown.out
+    assert json.loads(document.out)["credential"]["kept_as"] == "mine"

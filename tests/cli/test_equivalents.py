@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from inspector.cli.equivalent_commands import _octal
 from inspector.cli.equivalent_java import java_text
@@ -202,8 +203,11 @@ def test_what_others_would_not_find_by_themselves_is_said(place: Path, pki: Pki)
     files = ["--cert", pki.path("alice.pem"), "--key", pki.path("alice.key")]
     added = mtls_says("credentials", "add", "kept.test", "--name", "mine", *files)
     assert added.code == 0, added.err
-    assert "not expressed: the credential mine " in printed("curl", "https://kept.test/")
-    assert "not expressed: the credential mine " not in printed("curl", "https://kept.test/", "--cert", "me.pem")
+    for tool in ("curl", "openssl", "python", "go", "java"):
+        said = printed(tool, "https://kept.test/")
+        assert [pki.path("alice.pem") in said, pki.path("alice.key") in said, "the credential mine is kept" in said] == [True] * 3
+    assert "credential mine" not in printed("curl", "https://kept.test/", "--cert", "me.pem")
+    assert "alice" not in printed("curl", "https://other.test/")
     proxied = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ""}
     for tool in ("openssl", "python", "go", "java", "curl"):
         said = mtls_says("request", "https://h.test/", "--as", tool, env=proxied).out
@@ -220,3 +224,24 @@ def test_an_address_is_verified_as_one(place: Path) -> None:
     words = printed("openssl", "https://127.0.0.1:1/")
     assert "-noservername -verify_ip 127.0.0.1 " in words
     assert "-verify_hostname" not in words
+
+
+def test_what_is_kept_is_named_by_its_files_and_its_secrets_are_not(place: Path, pki: Pki, tmp_path: Path) -> None:
+    folder = tmp_path / "svid"
+    folder.mkdir()
+    for name, source in (("tls.crt", "alice.pem"), ("tls.key", "alice.key")):
+        (folder / name).write_bytes(Path(pki.path(source)).read_bytes())
+    key = serialization.load_pem_private_key(Path(pki.path("alice.key")).read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"open sesame"))
+    (folder / "locked.key").write_bytes(locked)
+    given = ("--cert", pki.path("alice.pem"), "--key", str(folder / "locked.key"), "--passphrase-env", "UNLOCK")
+    for arguments in (("folder.test", "--cert", str(folder)), ("locked.test", *given)):
+        added = mtls_says("credentials", "add", *arguments, env={"UNLOCK": "open sesame"})
+        assert added.code == 0, added.err
+    assert mtls_says("credentials", "ca", "add", pki.path("root.pem"), "--host", "locked.test").code == 0
+    assert f"--cert {folder / 'tls.crt'} --key {folder / 'tls.key'} https" in printed("curl", "https://folder.test/")
+    python = printed("python", "https://locked.test/")
+    assert ["os.environ['UNLOCK']" in python, pki.path("root.pem") in python, "sesame" in python] == [True, True, False]
+    assert "not expressed: --passphrase-env" in printed("curl", "https://locked.test/")
+    assert pki.path("root.pem") not in printed("python", "https://folder.test/")
