@@ -24,6 +24,7 @@ PKCS12 = (".p12", ".pfx")
 # options of no meaning for other tools: how our report looks
 NEUTRAL = frozenset({
     "as_", "curl_text", "url_option", "quiet", "verbose", "explain", "no_color", "as_json", "silent", "show_error", "globoff",
+    "path_as_is",
     "paths",
 })
 # what makes up the request itself, which every tool can send

@@ -13,6 +13,7 @@ import click
 
 from inspector.cli.shell_words import split
 from inspector.errors import UsageError
+from inspector.session.gate import DEFAULT
 
 # curl's option -> ours; those that are not in any table are not known
 SAME_WITH_VALUE = {
@@ -40,7 +41,8 @@ SAME_AS_VALUE = {
 }
 # of no meaning here: progress, and what is the default
 IGNORED = {"-s", "--silent", "-S", "--show-error", "-v", "--verbose", "-#", "--progress-bar", "-N", "--no-buffer", "-g",
-           "--globoff", "--no-progress-meter", "--path-as-is", "--ssl-reqd"}
+           "--globoff", "--no-progress-meter", "--path-as-is", "--ssl-reqd", "--basic", "--tcp-nodelay",
+           "--no-keepalive", "--no-sessionid", "--no-npn", "--retry-connrefused", "--ssl-no-revoke"}
 SECRETS = {"--pass", "--proxy-pass", "--oauth2-bearer", "-U", "--proxy-user"}
 TYPES = ("PEM", "DER", "P12")  # of credentials, which are told apart by what they hold
 
@@ -60,15 +62,15 @@ def translate(words: list[str]) -> list[str]:
     ours: list[str] = []
     suites: list[str] = []
     words = list(words)
-    globs = not {"-g", "--globoff"} & set(words)
+    globs, as_is = not {"-g", "--globoff"} & set(words), "--path-as-is" in words
     while words:
         word = words.pop(0)
         if not word.startswith("-") or word == "-":
-            ours += _url(word, globs=globs)
+            ours += _url(word, globs=globs, as_is=as_is)
             continue
         word = _one(word, words)
         if word == "--url":
-            ours += _url(_next(word, words), globs=globs)
+            ours += _url(_next(word, words), globs=globs, as_is=as_is)
         elif word in ("--ciphers", "--tls13-ciphers"):  # ours takes both kinds
             suites.append(_next(word, words))
         else:
@@ -108,7 +110,7 @@ def _next(word: str, words: list[str]) -> str:
     return words.pop(0)
 
 
-def _url(text: str, *, globs: bool) -> list[str]:
+def _url(text: str, *, globs: bool, as_is: bool) -> list[str]:
     """The URL, which is https where it does not say, and what its user and password come to."""
     scheme, mark, rest = text.partition("://")
     if not mark or "/" in scheme:
@@ -117,7 +119,24 @@ def _url(text: str, *, globs: bool) -> list[str]:
     userinfo, at, host = place.rpartition("@")
     if globs and set(path) & set("{}[]"):
         raise UsageError("curl makes several URLs of one with {} or [], which is not known here", hint="-g takes them as they are")
-    return [*(_user(unquote(userinfo)) if at else []), f"{scheme}{mark}{host}{slash}{path}"]
+    path = slash + path if as_is else without_dots(slash + path)
+    return [*(_user(unquote(userinfo)) if at else []), f"{scheme}{mark}{host}{path}"]
+
+
+def without_dots(path: str) -> str:
+    """The path with what ``.`` and ``..`` stand for, as curl sends it (RFC 3986, Section 5.2.4); we send it as it is typed."""
+    end = min((at for at in map(path.find, "?#") if at >= 0), default=len(path))
+    bare, rest = path[:end], path[end:]
+    found: list[str] = []
+    parts = bare.split("/")
+    for number, part in enumerate(parts):
+        if part == ".." and len(found) > 1:
+            found.pop()
+        if part not in (".", ".."):
+            found.append(part)
+        elif number == len(parts) - 1:
+            found.append("")
+    return "/".join(found) + rest
 
 
 def _user(value: str) -> list[str]:
@@ -147,6 +166,12 @@ def _type(value: str) -> list[str]:
     return []
 
 
+def _pinned(value: str) -> list[str]:
+    if not value.startswith("sha256//"):
+        raise UsageError("curl's --pinnedpubkey FILE is not known here", hint="name the key by its hash, as sha256//BASE64")
+    return ["--require", f"{DEFAULT},peer-spki={value}"]
+
+
 def _protocols(value: str) -> list[str]:
     if "https" not in value or "-https" in value:
         raise UsageError(f"curl's --proto {value} leaves https out, and here is nothing else", hint="leave it out")
@@ -155,7 +180,9 @@ def _protocols(value: str) -> list[str]:
 
 SPECIAL: dict[str, Callable[[str], list[str]]] = {
     "-u": _user, "--user": _user, "-b": _cookie, "--cookie": _cookie, "-E": _cert, "--cert": _cert, "--cert-type": _type,
-    "--key-type": _type, "--proto": _protocols, "--tls-max": lambda version: ["--tls-max", version],
+    "--key-type": _type, "--proto": _protocols, "--pinnedpubkey": _pinned,
+    "--socks5": lambda place: ["--proxy", f"socks5://{place}"], "--socks5-hostname": lambda place: ["--proxy", f"socks5://{place}"],
+    "--tls-max": lambda version: ["--tls-max", version],
 }
 
 

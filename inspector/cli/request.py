@@ -107,6 +107,7 @@ def channel_settings(url: str, options: dict[str, Any]) -> Settings:
 def _chosen(settings: Settings, options: dict[str, Any]) -> Any:
     """How the requests are sent."""
     from inspector.app.http_message import Limits
+    from inspector.cli.request_message import usual_method
     from inspector.session import gate, request
 
     limit = options["max_filesize"]
@@ -119,6 +120,7 @@ def _chosen(settings: Settings, options: dict[str, Any]) -> Any:
         retry=options["retry"],
         retry_pause=options["retry_delay"],
         decode=options["compressed"],
+        without_x=usual_method(options) if options["method"] else None,
         limits=Limits(body=limit, decoded=limit, strict=True),
         hide_errors=options["fail"],
         hashed=options["receipt"] is not None,
@@ -194,9 +196,9 @@ def _write_out(template: str, result: Any, report: Any, sinks: list[Output], cod
     from inspector.cli.write_out import Facts, print_texts, transfers
 
     since = 0.0
-    for transfer, sink in zip(transfers(result), sinks, strict=False):
+    for number, (transfer, sink) in enumerate(zip(transfers(result), sinks, strict=False)):
         sink.release()
-        print_texts(template, Facts(transfer, result.visits[-1].transcript, report, sink, since, code))
+        print_texts(template, Facts(transfer, result.visits[-1].transcript, report, sink, since, code, number))
         since = sink.ended or since
 
 

@@ -115,8 +115,16 @@ def _method(options: dict[str, Any], content: Content | None) -> str:
         raise UsageError("--get is for --data and its kin", hint="a form and a file have no place in a query")
     if options["head"] and content is not None and not options["get"]:
         raise UsageError("--head and a body exclude each other", hint="-X HEAD, or --get to put --data into the query")
-    usual = "PUT" if options["upload_file"] else "POST" if content is not None and not options["get"] else "GET"
-    return options["method"] or ("HEAD" if options["head"] else usual)
+    return options["method"] or usual_method(options)
+
+
+def usual_method(options: dict[str, Any]) -> str:
+    """The method where none is typed."""
+    if options["head"]:
+        return "HEAD"
+    if options["upload_file"]:
+        return "PUT"
+    return "POST" if (options["data"] or options["data_json"] or options["form"]) and not options["get"] else "GET"
 
 
 def draft(options: dict[str, Any], *, secrets: bool = True) -> Draft:
@@ -138,7 +146,7 @@ def draft(options: dict[str, Any], *, secrets: bool = True) -> Draft:
         Line("Accept-Encoding", _codings(), OURS) if options["compressed"] else None,
         Line("Authorization", authorization, SECRET) if authorization else None,
         Line("Cookie", "; ".join(options["cookie"]), SECRET) if options["cookie"] else None,
-        Line("Range", f"bytes={options['range_']}") if options["range_"] else None,
+        Line("Range", f"bytes={_range(options['range_'])}") if options["range_"] else None,
         Line("Referer", options["referer"]) if options["referer"] else None,
         Line("Content-Type", kind) if kind else None,
     ]
@@ -149,6 +157,11 @@ def draft(options: dict[str, Any], *, secrets: bool = True) -> Draft:
     if options["get"] and content is not None:
         return made._replace(query=whole(content), content=None, expect=False)
     return made
+
+
+def _range(text: str) -> str:
+    """A single number is where to begin, as for curl."""
+    return f"{text}-" if text.isdecimal() else text
 
 
 def _codings() -> str:

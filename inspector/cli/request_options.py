@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,17 @@ from inspector.target import parse_target
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
 FILE = click.Path(dir_okay=False, allow_dash=True)
+
+UNITS = {"": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+
+
+def size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """A number of bytes, as curl reads it: with a unit, and 0 for no limit (None)."""
+    found = re.fullmatch(r"([0-9]{1,18})([A-Z]?)", ("0" if value is None else value).upper(), re.ASCII)
+    if found is None or found[2] not in UNITS:
+        raise click.BadParameter(f"{value!r} is no number of bytes")
+    return int(found[1]) * 1024 ** UNITS[found[2]] or None
+
 
 GATE: tuple[Option, ...] = (
     click.option("--require", metavar="LIST", default="",
@@ -60,7 +72,8 @@ TRANSFER: tuple[Option, ...] = (
     click.option("--noproxy", metavar="LIST", help="Hosts that no proxy is used for; '*' is all."),
     click.option("--fail", "-f", is_flag=True, help="HTTP errors (400 and above) end with exit 1 and without a body."),
     click.option("--fail-with-body", is_flag=True, help="The same, with the body."),
-    click.option("--max-filesize", metavar="BYTES", type=click.IntRange(1), help="Take no more than this of a body."),
+    click.option("--max-filesize", metavar="BYTES", callback=size,
+                 help="Take no more than this of a body; with k, M or G 1024 times as many."),
 )
 OTHERWISE: tuple[Option, ...] = (
     click.option("--raw", metavar="FILE", type=FILE, help="Send exactly these bytes (- is stdin), show what comes back."),
@@ -79,6 +92,7 @@ SHOWN: tuple[Option, ...] = (
     click.option("--silent", "-s", is_flag=True, help="No word on stderr about what happened; the exit code says it."),
     click.option("--show-error", "-S", is_flag=True, help="With --silent: errors are said all the same."),
     click.option("--globoff", "-g", is_flag=True, hidden=True, help="For curl's sake: nothing is made of [] and {} in URLs."),
+    click.option("--path-as-is", is_flag=True, hidden=True, help="For curl's sake: nothing is made of /../ in URLs."),
     click.option("--write-out", "-w", metavar="FORMAT",
                  help="Afterwards on stdout: %{http_code}, %{handshake.protocol} (any field of the report), %header{name}; "
                  "@FILE reads it."),
@@ -117,7 +131,13 @@ OUTPUT_KINDS = {"output": "output", "remote_name": "remote_name"}
 def prepare(urls: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
     """Put together what options say together (in place); returns all URLs. Raises UsageError."""
     order = options["order"]
+    if urls and options["url_option"]:
+        raise UsageError("--url and URLs as arguments together: which is the first cannot be told", hint="write all in one way")
     urls = (*options["url_option"], *urls)
+    if options["upload_file"] == ".":  # curl's word for stdin as it comes
+        options["upload_file"] = "-"
+    if (options["referer"] or "").endswith(";auto"):
+        raise UsageError("--referer ;auto is not known here", hint="--referer URL is sent with every request")
     options["data"], options["form"] = in_order(order, DATA_KINDS), in_order(order, FORM_KINDS)
     options["tls_min"] = options["tls_min"] or options["tlsv"]
     # as with curl, 0 is no limit

@@ -56,12 +56,20 @@ class Facts:
 
     def __init__(
         self, transfer: Transfer, transcript: Transcript, report: Any, sink: Output, since: float = 0.0, code: int = 0,
+        number: int = 0,
     ) -> None:
+        self._number = number  # of the URL
         self._since = since  # seconds that earlier transfers took
         self._transfer, self._transcript, self._report, self._sink, self._code = transfer, transcript, report, sink, code
         self._reply = transfer.outcome.reply if transfer.outcome is not None else None
         self.headers: Headers = self._reply.headers if self._reply is not None else ()
         self._curl: dict[str, Any] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True where this URL has no whole answer, or the run of a single one was no success."""
+        outcome = self._transfer.outcome
+        return outcome is None or bool(outcome.error) or bool(self._code)
 
     def value(self, name: str) -> str:
         """The value as text; empty where it is unknown."""
@@ -85,8 +93,12 @@ class Facts:
             "size_request": _size(request) + (outcome.sent_bytes if outcome else 0) if request else 0,
             "referer": request.header("referer") if request else None, "errormsg": self._error(),
             "exitcode": self._code, "filename_effective": self._sink.path, "header_json": _header_json(self.headers),
-            "stdout": None, "stderr": None,
+            "stdout": None, "stderr": None, "onerror": None, "urlnum": self._number, "num_certs": self._certificates(),
         }
+
+    def _certificates(self) -> int:
+        chain = getattr(self._report, "server_chain", None)
+        return len(chain) if chain else 0
 
     def _error(self) -> str | None:
         """What kept the answer back, on the way there or in it."""
@@ -160,7 +172,7 @@ CURL_NAMES = frozenset({
     "url_effective", "scheme", "size_download", "size_upload", "size_decoded", "size_header", "size_request", "referer", "errormsg",
     "exitcode", "filename_effective", "header_json", "stdout", "stderr", "time_namelookup", "time_connect", "time_appconnect",
     "time_pretransfer", "time_starttransfer", "time_total", "speed_download", "speed_upload", "ssl_verify_result", "num_connects",
-    "remote_ip", "remote_port", "local_ip", "local_port", "json",
+    "remote_ip", "remote_port", "local_ip", "local_port", "json", "onerror", "urlnum", "num_certs",
 })
 
 
@@ -195,7 +207,10 @@ def written_out(template: str, facts: Facts, *, safe: bool = False) -> list[tupl
     for found in PATTERN.finditer(template):
         add(template[at : found.start()])
         at = found.end()
-        if found[2] in STREAMS:
+        if found[2] == "onerror":
+            if not facts.failed:
+                return [(stream, text) for stream, text in out if text]
+        elif found[2] in STREAMS:
             out.append((found[2], ""))
         elif found[0] in ESCAPES:
             add(ESCAPES[found[0]])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from inspector.app import steps
+from inspector.app.http_exchange import LONGEST_NUMBER
 from inspector.app.http_message import NO_LIMITS, Headers, Limits, Outcome, Request, Sink, value_of
 from inspector.app.result import HttpReply
 from inspector.errors import UsageError
@@ -16,11 +17,11 @@ from inspector.session.gate import Requirement
 from inspector.session.settings import Settings
 from inspector.target import Target
 
-KEEPS_METHOD = frozenset({307, 308})
+KEEPS_METHOD = frozenset({300, 307, 308})
 EXPECTATION_FAILED = 417
 # statuses that curl's --retry takes for passing
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 600.0  # seconds, as curl's; who is told to come back later than that does not wait for it
 # may be sent a second time without a second effect (RFC 9110, Section 9.2.2)
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 # how often a request goes again that the server says it did not look at
@@ -51,6 +52,7 @@ class Options(NamedTuple):
     retry: int = 0
     retry_pause: float | None = None
     decode: bool = False
+    without_x: str | None = None  # the method was typed, and holds on all the way; without it, it would be this
     limits: Limits = NO_LIMITS
     hide_errors: bool = False  # --fail: bodies of errors are not shown
     hashed: bool = False
@@ -94,6 +96,7 @@ class Course:
         self._waiting = deque(errands)
         self.errand = self._waiting.popleft()
         self.request: Request | None = self.errand.request
+        self.without_x = options.without_x
         self.url = self.errand.url
         self.hops = self.total_hops = 0
         self.attempts = self._passed_over = 0
@@ -119,7 +122,13 @@ class Course:
         return self.options.hide_errors and reply.status >= 400
 
     def _will_retry(self, reply: HttpReply) -> bool:
-        return reply.status in TRANSIENT and self.attempts < self.options.retry
+        return reply.status in TRANSIENT and self.attempts < self.options.retry and self._wait(reply) <= LONGEST_PAUSE
+
+    def _wait(self, reply: HttpReply | None) -> float:
+        """Seconds until the next try: the user's, or twice as many as the last, and no fewer than Retry-After asks for."""
+        pause = self.options.retry_pause
+        usual = min(LONGEST_PAUSE, 2.0 ** self.attempts) if pause is None else pause
+        return usual if reply is None else max(usual, seconds_of(reply.headers, self.settings.now))
 
     def _without_expect(self, reply: HttpReply) -> bool:
         """RFC 9110, Section 15.5.18: who does not know the expectation is asked again without it."""
@@ -136,7 +145,7 @@ class Course:
         if reply is None or outcome.error:
             self.finish(outcome, outcome.error or NO_ANSWER)
         elif self._will_retry(reply):
-            if not self._again(value_of(reply.headers, "retry-after")):
+            if not self._again(reply):
                 self.finish(outcome, NOT_TWICE)
         elif self._without_expect(reply):
             self.request = outcome.request._replace(expect=False)
@@ -152,11 +161,9 @@ class Course:
         else:
             self.finish(outcome)
 
-    def _again(self, after: str | None) -> bool:
+    def _again(self, reply: HttpReply | None) -> bool:
+        self.pause = self._wait(reply)
         self.attempts += 1
-        wait = float(after) if after and after.isascii() and after.isdigit() else 2.0 ** (self.attempts - 1)
-        pause = self.options.retry_pause
-        self.pause = min(LONGEST_PAUSE, wait if pause is None else pause)
         if self.rewind():
             return True
         self.pause = None
@@ -190,6 +197,7 @@ class Course:
         self.outcomes.append(outcome if error is None else outcome._replace(error=error))
         self.urls.append(self.url)
         self.hops = self.attempts = self._passed_over = 0
+        self.without_x = self.options.without_x
         if not self._waiting:
             self.request = None
             return
@@ -206,9 +214,11 @@ class Course:
         except UsageError as exc:
             self.finish(outcome, exc.message)
             return
-        changes = status not in KEEPS_METHOD and not (request.method == "HEAD" or (status != 303 and request.method != "POST"))
+        method = self.without_x or request.method
+        changes = status not in KEEPS_METHOD and not (method == "HEAD" or (status != 303 and method != "POST"))
         if changes:
-            request = _without_body(request._replace(method="GET"))
+            request = _without_body(request if self.without_x else request._replace(method="GET"))
+            self.without_x = self.without_x and "GET"
         if not redirect.is_at(self.settings, where.target):
             request = self._leave(request, where.target)
         self.request = request._replace(target=where.target.url_path or "/")
@@ -240,6 +250,25 @@ class Course:
 def _without_body(request: Request) -> Request:
     headers = tuple((name, value) for name, value in request.headers if name.lower() not in ABOUT_BODY)
     return request._replace(body=None, headers=headers, expect=False)
+
+
+def seconds_of(headers: Headers, now: float) -> float:
+    """Retry-After in seconds: a number, or a date by the server's own clock (RFC 9110, Section 10.2.3); 0 where it is neither."""
+    after = value_of(headers, "retry-after") or ""
+    if after.isascii() and after.isdigit():
+        return float(after) if len(after) < LONGEST_NUMBER else math.inf
+    then = time_of(after)
+    return 0.0 if then is None else max(0.0, then - (time_of(value_of(headers, "date") or "") or now))
+
+
+def time_of(date: str) -> float | None:
+    """An HTTP date as seconds since the epoch; None where it is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def check_pause(seconds: float | None) -> None:

@@ -12,7 +12,7 @@ from inspector.errors import UsageError
 from inspector.session.settings import Settings
 from inspector.target import Target, parse_target
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 AUTHORITY = re.compile(r"https://[^/?#]*", re.IGNORECASE)
 
 

@@ -92,6 +92,49 @@ def test_a_retry_after_that_is_no_number_is_left_aside(pki: Pki, after: bytes) -
     assert time.monotonic() - began < 6
 
 
+def test_who_is_told_to_come_back_later_comes_no_sooner(pki: Pki) -> None:
+    dates = b"Date: Wed, 21 Oct 2015 07:28:00 GMT\r\nRetry-After: Wed, 21 Oct 2015 07:28:02 GMT\r\n"
+    for head in (dates, b"Retry-After: 2\r\n"):
+        busy = ok(head=head, status=b"503 Busy")
+        with web(pki, lambda request, before, busy=busy: ok(b"done") if before else busy) as (port, _):  # type: ignore[misc]
+            began = time.monotonic()
+            said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), "--retry", "1", "--retry-delay", "0")
+            took = time.monotonic() - began
+        assert [said.code, said.out, took >= 2] == [0, "done", True]
+
+
+def test_who_is_told_to_come_back_in_an_hour_takes_that_for_the_answer(pki: Pki) -> None:
+    busy = ok(b"later", head=b"Retry-After: 3600\r\n", status=b"503 Busy")
+    with web(pki, lambda *_: busy) as (port, asked):
+        said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), "--retry", "3", "--timeout", "9")
+    assert [said.code, said.out, len(asked)] == [0, "later", 1]
+
+
+@pytest.mark.parametrize(("status", "options", "line"), [
+    ("302 Found", ("-X", "POST", "-d", "x"), "POST"), ("303 See Other", ("-X", "DELETE"), "DELETE"),
+    ("302 Found", ("-d", "x"), "GET"), ("303 See Other", ("-X", "PUT", "-d", "x"), "PUT"), ("300 Choose", ("-d", "x"), "POST"),
+])
+def test_a_method_that_was_typed_holds_on_all_the_way_and_a_body_does_not(
+    pki: Pki, status: str, options: tuple[str, ...], line: str,
+) -> None:
+    there = redirect(b"/there", status.encode())
+    with web(pki, lambda request, before: ok(b"there") if before else there) as (port, asked):
+        said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), "-L", *options)
+    assert [said.code, asked[-1].line.split()[:2], asked[-1].body] == [0, [line, "/there"], b"x" if status[:3] == "300" else b""]
+
+
+@pytest.mark.parametrize(("text", "code"), [("1k", 0), ("0", 0), ("5", 3), ("5x", 2), ("", 2), ("-1", 2)])
+def test_a_size_is_read_as_curl_reads_it(pki: Pki, text: str, code: int) -> None:
+    with web(pki, lambda *_: ok(b"six it")) as (port, _):
+        said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), f"--max-filesize={text}")
+    assert [said.code, said.out] == [code, "" if code else "six it"], said.err
+
+
+@pytest.mark.parametrize("words", [("--url", "https://localhost:1/a"), ("-e", "https://x/;auto")])
+def test_what_cannot_be_done_as_it_is_meant_is_wrong_usage(words: tuple[str, ...]) -> None:
+    assert mtls_says("request", "https://localhost:1/", *words).code == 2
+
+
 @pytest.mark.parametrize("delay", ["nan", "-1", "inf"])
 def test_a_delay_that_is_none_is_wrong_usage(delay: str) -> None:
     said = mtls_says("request", "https://localhost:1/", f"--retry-delay={delay}", "--retry", "1")

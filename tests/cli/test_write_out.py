@@ -149,3 +149,11 @@ def test_times_of_curls_options_are_kept(pki: Pki) -> None:
             said = ours(pki, port, *words)
             assert said.code == 3
             assert "within 0." in said.err or "0.5" in said.err, said.err
+
+
+def test_what_is_for_errors_only_is_said_for_errors_only(pki: Pki) -> None:
+    with recorder(pki) as (port, _):
+        good = ours(pki, port, "-w", "%{urlnum}|%{onerror}bad", paths=("/a", "/b"))
+    assert [text in good.out for text in ("0|", "1|", "bad")] == [True, True, False]
+    refused = mtls_says("request", "https://localhost:1/", "-w", "%{onerror}%{exitcode}")
+    assert refused.out == "3"
