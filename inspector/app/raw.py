@@ -27,7 +27,7 @@ class Raw:
         read: Callable[[], bytes] | None = None, limit: int | None = None, half_close: bool = False,
     ) -> None:
         self._write = write
-        self._body = body
+        self._body = self._opened = body
         self.source = source
         self._read = read
         self._limit = limit
@@ -45,6 +45,10 @@ class Raw:
                 self._body = None
         self.sent += len(data)
         return data
+
+    def close(self) -> None:
+        """Let go of the file that was sent."""
+        getattr(self._opened, "close", lambda: None)()
 
     def source_ready(self) -> None:
         """Take what the source has; at its end there is nothing more to wait for but the server."""

@@ -87,12 +87,20 @@ def speak(
     if settings.insecure:
         run.say("warning: the server is not verified, and gets the certificate and the data anyway (--insecure)")
     write = writer(sink, as_hex=bool(options.get("hex")))
-    job = connect.run(settings, requirements, lambda: make(write), quiet_after=quiet_after, command=command,
+    begun: list[Raw] = []
+
+    def begin() -> Raw:
+        begun.append(make(write))
+        return begun[-1]
+
+    job = connect.run(settings, requirements, begin, quiet_after=quiet_after, command=command,
                       opened=opened if announce and not output.quiet else None)
     try:
         result = run.conduct(job, output)
     finally:
         sink.close()
+        for conversation in begun:
+            conversation.close()
     if output.json:
         run.print_report(result.report, output)
     if result.report.error:

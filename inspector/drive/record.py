@@ -65,7 +65,8 @@ class Recorder:
         if not self._resting and self._data_seen > ENOUGH:
             self._resting = self.decoder.skim()
         if self._resting:
-            self.decoder.pass_over(side, data)
+            if self.decoder.pass_over(side, data):
+                self.something_was_said()
         else:
             self.decoder.feed(side, bytes(data), at)
 

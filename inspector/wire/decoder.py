@@ -120,11 +120,12 @@ class Decoder:
         lock = self._negotiation.locks[half.side]
         return lock is not None and lock.numbered and not half.joined
 
-    def pass_over(self, side: Side, data: bytes | memoryview) -> None:
-        """Bytes of a side while records are skimmed; they may change after the next call."""
+    def pass_over(self, side: Side, data: bytes | memoryview) -> bool:
+        """Bytes of a side while records are skimmed; they may change after the next call. True where to read on."""
         skimmer = self._halves[side].skimmer
         assert skimmer is not None
         skimmer.feed(data)
+        return skimmer.key_update
 
     def read_on(self, at: float) -> None:
         """Read again, beginning with the last piece of each side that was passed over."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from inspector.wire.records import HEADER
 
+KEY_UPDATE = 22  # bytes of a record that holds one (RFC 8446, Section 4.6.3); unread, it would cost the keys of all that follows
 KEPT_BELOW = 4096  # bytes: a record cut in two by the pieces that come is kept, up to this size, so that it can be read
 
 
@@ -25,6 +26,7 @@ class Skimmer:
 
     def __init__(self, begun: bytes) -> None:
         self._begun = begun
+        self.key_update = False  # there may be one in the last piece
         self._skip = 0  # bytes that are still to come of a record that was counted
         self._records = self._size = 0  # before the last piece
         self._piece: bytes | memoryview = b""
@@ -39,10 +41,12 @@ class Skimmer:
         at = self._first = min(self._skip, len(piece))
         self._skip -= at
         end, records, size = len(piece), 0, 0
+        self.key_update = False
         while end - at >= HEADER:
             length = piece[at + 3] << 8 | piece[at + 4]
             if at + HEADER + length > end and length < KEPT_BELOW:
                 break
+            self.key_update = self.key_update or length == KEY_UPDATE
             at += HEADER + length
             records += 1
             size += length

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -184,3 +186,33 @@ def test_a_server_that_has_answered_and_reads_no_more_is_not_waited_for(pki: Pki
         over.set()
         thread.join()
     assert [said.code, said.out, took < 10] == [0, "big", True], said.err
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+def test_key_updates_in_a_long_upload_cost_no_keys(pki: Pki, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    files = ["-cert", pki.path("server.pem"), "-key", pki.path("server.key")]
+    words = ["openssl", "s_server", "-accept", str(port), *files, "-tls1_3"]
+    over, body = threading.Event(), tmp_path / "body"
+    body.write_bytes(bytes(48 * 1024 * 1024))
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        assert server.stdin is not None
+        time.sleep(0.5)
+
+        def turn() -> None:
+            while not over.wait(0.03):
+                with contextlib.suppress(OSError):
+                    server.stdin.write(b"k\n")  # type: ignore[union-attr]  # a KeyUpdate that asks for none
+                    server.stdin.flush()  # type: ignore[union-attr]
+
+        thread = threading.Thread(target=turn)
+        thread.start()
+        said = mtls_says(
+            "request", "--raw", str(body), f"localhost:{port}", "--cacert", pki.path("root.pem"), "--json", "--timeout", "8")
+        over.set()
+        thread.join()
+        server.kill()
+    handshake = json.loads(said.out)["handshake"]
+    assert [message["type"] for message in handshake["messages"]].count("key_update") > 1, said.err
+    assert handshake["opaque_records"] == []
