@@ -28,8 +28,15 @@ NGINX_REFUSALS = (b"No required SSL certificate was sent", b"The SSL certificate
 TOO_MANY_REQUESTS = 429
 LAYERS = {495, 496}
 ALIKE = 0.5  # share of lines, or (more than this) of words, that two pages have in common which are the same page
-# words of a page that turns somebody away
-_DENIAL = re.compile(rb"(?i)denied|forbidden|unauthori[sz]ed\b|not (?:allowed|permitted)|required|needed|log ?in\b|sign in")
+# words of a page that turns somebody away, and the ways in which JSON says that it failed
+_DENIAL = re.compile(
+    rb"(?i)denied|forbidden|restricted|unauthori[sz]ed\b|not (?:allowed|permitted)|required|needed|log ?in\b|sign in"
+    rb"|identify yourself|please (?:present|provide|send|insert|select|choose|identify|authenticate)"
+    rb'|"errors?"\s*:\s*(?!null|false|""|\[\s*\]|\{\s*\}|0\b)\S|"(?:status|result|state)"\s*:\s*"(?:error|fail)'
+    rb'|"(?:success|ok|allowed|permitted|granted)"\s*:\s*false'
+)
+# tags without attributes are the frame of any page
+_FRAME = re.compile(rb"(?i)</?[a-z][a-z0-9]*\s*/?>|<!doctype\b[^>]*>")
 # where a redirect leads that asks who one is, and a page that does
 _LOGIN = re.compile(r"(?i)(?<![a-z])(?:log[-_]?[io]n|sign[-_]?[io]n|sso|oauth2?|saml2?|openid(?:-connect)?|authorize)(?![a-z])")
 _PASSWORD = re.compile(rb"(?i)<input\b[^>]*\btype\s*=\s*[\"']?password")
@@ -242,13 +249,15 @@ def _classify_tls(base: Outcome, transcript: Transcript, answered: bool) -> Outc
 
 
 def lines_of(body: bytes) -> frozenset[bytes]:
-    """The lines and tags of a page, without what varies."""
-    return frozenset(part.strip() for part in re.split(rb"[\r\n]+|(?<=>)", _VOLATILE.sub(b"#", body)) if part.strip())
+    """The lines and tags of a page, without what varies and without its mere frame."""
+    text = _FRAME.sub(b"\n", _VOLATILE.sub(b"#", body))
+    return frozenset(part.strip() for part in re.split(rb"[\r\n]+|(?<=>)", text) if part.strip())
 
 
 def words_of(body: bytes) -> frozenset[bytes]:
-    """The words of a page, without numbers and what else varies."""
-    return frozenset(word for word in _WORD.findall(_VOLATILE.sub(b"#", body)) if not word.isdigit())
+    """The words of a page, without numbers, the names of bare tags and what else varies."""
+    text = _FRAME.sub(b"\n", _VOLATILE.sub(b"#", body))
+    return frozenset(word for word in _WORD.findall(text) if not word.isdigit())
 
 
 def alike(one: Outcome, other: Outcome, identity: frozenset[bytes] = frozenset()) -> bool:

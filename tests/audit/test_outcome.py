@@ -79,6 +79,24 @@ def related(good: ev.ApplicationResult, other: ev.ApplicationResult) -> str:
         (http(200, b'{"status":"ok","message":"secret"}'), http(200, b'{"status":"error","message":"no certificate"}'), "refused"),
         (http(200, b"welcome alice"), http(200, b"welcome, a certificate is required"), "refused"),
         (http(500, b"broken"), http(500, b"broken"), "accepted"),
+        # what two pages of HTML have in common for being HTML is nothing
+        (
+            http(200, b"<html><body><h1>Stock</h1><p>bolts and nuts</p></body></html>"),
+            http(200, b"<html><body><h1>Lobby</h1><p>opening hours</p></body></html>"),
+            "refused",
+        ),
+        (
+            http(200, b"<html><body><h1>Stock</h1><p>bolts for alice</p></body></html>"),
+            http(200, b"<html><body><h1>Stock</h1><p>bolts for nobody</p></body></html>"),
+            "accepted",
+        ),
+        (
+            http(200, b'{"status":"ok","data":[1],"user":"alice","version":"1"}'),
+            http(200, b'{"status":"error","data":null,"user":null,"version":"1"}'),
+            "refused",
+        ),
+        (http(200, b'{"error":null,"name":"alice"}'), http(200, b'{"error":null,"name":"x"}'), "accepted"),
+        (http(200, b'{"error":null,"name":"alice"}'), http(200, b'{"error":"no name","name":null}'), "refused"),
     ],
 )
 def test_who_does_not_get_the_page_of_the_good_credential_is_not_let_in(
