@@ -78,6 +78,8 @@ def _carry_over(
     control = yield from audit.probe(full)
     if not control.refused:
         return None, None  # that name lets this client in anyway: nothing to learn
+    if end != audit.own_name and not (control.requested or control.status is not None):
+        return None, None  # nobody is asked for a certificate under that name, and nobody is answered: it is not served here
     start = _shape(audit, f"session as {begin} with {label}, TLS {version}", path, begin)
     start = start._replace(version=version, credential=credential, keep_session=True, repeats=0)
     begun = yield from audit.probe(start)
@@ -90,16 +92,20 @@ def _carry_over(
     outcome = yield from audit.probe(resume._replace(session=session))
     if outcome.resumed and outcome.accepted:
         return (yield from _confirmed(audit, outcome, full._replace(version=version)))
-    if begin == end:
-        return outcome, control
-    # the same session under its own name, the request for the other one; tickets of TLS 1.3 may be good for one use only
+    if begin == end or version != audit.versions[0]:
+        return outcome, control  # where TLS 1.2 is spoken: 1.3 takes the name from each hello, so a full handshake tells as much
+    # the same session under its own name, the request for the other one
+    here = full._replace(name=f"full handshake as {begin}, Host {end}, with {label}", sni=start.sni)
+    if not (yield from audit.probe(here)).refused:
+        return outcome, control  # a full handshake does as much: that is ENF-HOST
+    # tickets of TLS 1.3 may be good for one use only
     again = session if version == "1.2" else _session((yield from audit.probe(start)))
     if again is None and not audit.inputs.dry_run:
         return outcome, control
     own = resume._replace(name=f"session of {begin} resumed as {begin}, Host {end}, TLS {version}", sni=start.sni, session=again)
     other = yield from audit.probe(own)
     if other.resumed and other.accepted:
-        return (yield from _confirmed(audit, other, full._replace(version=version)))
+        return (yield from _confirmed(audit, other, here._replace(version=version)))
     return outcome, control
 
 
