@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+import msgspec
+
 from inspector.analysis.findings import CheckResult
 
 Enforcement = Literal["ENFORCED", "BYPASSABLE", "NOT_ENFORCED", "NOT_DETERMINED"]
@@ -47,6 +49,7 @@ NEEDED_FOR_A = (
 PROTOCOL_FOR_A = ("PROTO-VERSION", "PROTO-CIPHERS")
 NEEDED_FOR_A_PLUS = ("TRUST-EXPIRED", "TRUST-REVOKED", "TRUST-EKU")
 HOUR = 3600
+GRADES = ("F", "D", "C", "B", "A", "A+")
 
 
 def at_least(severity: str, threshold: str) -> bool:
@@ -84,6 +87,12 @@ def _worst_letter(findings: list[CheckResult]) -> tuple[str, str]:
     if any(f.severity == "medium" for f in findings):
         return "B", "a medium finding"
     return "A", "nothing above low"
+
+
+def would_lower(check: CheckResult, letter: str) -> bool:
+    """True if a finding of this check, which was not run, could bring the grade below ``letter``."""
+    worst, _ = _worst_letter([msgspec.structs.replace(check, status="finding", confidence="confirmed")])
+    return GRADES.index(worst) < GRADES.index(letter)
 
 
 def grade(

@@ -44,8 +44,8 @@ def _framed(body: bytes, sequence: int) -> bytes:
     return len(body).to_bytes(3, "little") + bytes([sequence & 0xFF]) + body
 
 
-def _client_head() -> bytes:
-    return struct.pack("<IIB23x", CAPABILITIES, PACKET_LIMIT, 45)  # 45: utf8mb4_general_ci
+def _client_head(capabilities: int) -> bytes:
+    return struct.pack("<IIB23x", capabilities, PACKET_LIMIT, 45)  # 45: utf8mb4_general_ci
 
 
 def _error(body: bytes) -> AppResult:
@@ -65,7 +65,7 @@ def starttls() -> Script:
         raise PeerBroke("the greeting is not of protocol version 10")
     if not int.from_bytes(greeting[end + 14 : end + 16], "little") & CLIENT_SSL:
         return AppResult("mysql", True, False, None, "the server has TLS switched off")
-    yield Want(_framed(_client_head(), sequence + 1), 0)
+    yield Want(_framed(_client_head(CAPABILITIES), sequence + 1), 0)
     return AppResult("mysql", True, True, text_of(greeting[1:end], 60), "the server agreed to TLS")
 
 
@@ -76,13 +76,16 @@ def user_in(login: bytes) -> str | None:
 
 
 def login(user: str, greeting: bool) -> Script:
-    """Log in with an empty password. ``greeting``: TLS began with the first byte, the server's greeting comes within it."""
+    """Log in with an empty password. ``greeting``: no SSLRequest went before (TLS began with the first byte, or there is none), so
+    the server's greeting comes first.
+    """
     sequence = 1
     if greeting:
         sequence, body = yield from _packet()
         if body[0] == 0xFF:
             return _error(body)
-    body = _client_head() + user.encode() + b"\0" + b"\0" + PLUGIN + b"\0"
+    # where no SSLRequest went before, the server would take the flag for one
+    body = _client_head(CAPABILITIES & ~CLIENT_SSL if greeting else CAPABILITIES) + user.encode() + b"\0" + b"\0" + PLUGIN + b"\0"
     sequence, answer = yield from _packet(_framed(body, sequence + 1))
     for _ in range(ROUNDS):
         kind = answer[0]

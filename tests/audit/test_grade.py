@@ -10,6 +10,7 @@ from inspector.analysis.audit_grade import at_least, enforcement, grade
 from inspector.analysis.audit_reference import NEEDS, TABLE, remedy
 from inspector.analysis.findings import CheckResult
 from inspector.session.audit import table
+from tests.audit.bench import audited, good
 
 
 def checks(**changes: Any) -> list[CheckResult]:
@@ -92,3 +93,31 @@ def test_every_check_has_a_row_a_function_known_needs_and_a_remedy() -> None:
 
 def test_severities_are_ordered() -> None:
     assert [at_least(one, "medium") for one in ("info", "low", "medium", "high", "critical")] == [False, False, True, True, True]
+
+
+def served(asked: Any) -> tuple[int, bytes]:
+    return (200, b"orders") if asked.who == "good" else (403, b"no")
+
+
+@pytest.mark.parametrize(("most", "letter"), [(3, "-"), (20, "-"), (40, "-"), (300, "A")])
+def test_an_audit_that_ended_before_what_could_lower_the_grade_has_none(most: int, letter: str) -> None:
+    result = audited(served, good(), max_connections=most)
+    assert result.part.grade == letter
+    if most == 40:
+        assert "so far B" in next(note for note in result.part.notes if note.startswith("no grade"))
+
+
+def test_a_grade_that_nothing_can_lower_is_given_though_the_audit_ended_early() -> None:
+    result = audited(lambda asked: (200, b"orders"), good(), max_connections=8)
+    assert (result.part.grade, result.part.enforcement) == ("F", "NOT_ENFORCED")
+
+
+def test_what_needs_no_more_than_was_seen_is_judged_though_the_audit_ended_early() -> None:
+    found = {check.id: check for check in audited(served, good(), max_connections=20).part.checks}
+    assert (found["SRV-CHAIN"].status, found["CLI-CRED"].status, found["ENF-PATH"].status) == ("undecided", "finding", "not_run")
+    assert "cap of 20" in found["ENF-PATH"].summary
+
+
+def test_a_certificate_that_is_sent_without_its_unknown_ca_is_tried() -> None:
+    tried = audited(served, good()).probes
+    assert any("unknown CA, sent alone" in probe for probe in tried)

@@ -71,6 +71,7 @@ class Auditor(Telling):
         """What the probe says: a request, or the protocol's first step that not everybody may take."""
         if not self.http:
             settings = self.settings._replace(credential=shape.credential or self.settings.credential)
+            settings = settings._replace(starttls=None) if in_clear else settings  # the server speaks first there, if it does at all
             deeper = privileged.step_of(self.protocol, greeted=in_clear or self.settings.starttls is None)
             return deeper or steps.first_step(self.protocol, settings)
         host = self.host if shape.host == KEEP else shape.host
@@ -110,6 +111,8 @@ class Auditor(Telling):
         if self.inputs.dry_run:
             self.listing.append(words)
             return self._pretend(plan, words)
+        if self.stopped:
+            raise Stop(self.stopped)
         if self.connections >= self.inputs.max_connections:
             raise Stop(f"the cap of {self.inputs.max_connections} connections was reached (--max-connections)")
         if self.connections and self.inputs.per_second:

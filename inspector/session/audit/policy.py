@@ -16,7 +16,7 @@ import tomllib
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from inspector.analysis.audit_grade import at_least
+from inspector.analysis.audit_grade import GRADES, at_least
 from inspector.analysis.findings import CheckResult
 from inspector.analysis.tls_profiles import PROFILES
 from inspector.errors import InputError
@@ -43,7 +43,6 @@ REJECTS = {
     "issued-by-leaf": "TRUST-CHAIN",
     "early-data": "PROTO-EARLY",
 }
-GRADES = ("F", "D", "C", "B", "A", "A+")
 KEYS = frozenset(
     {"must_reject", "must_accept", "enforcement", "min_tls", "min_days", "min_grade", "max_severity", "waivers", "profile"}
 )

@@ -53,8 +53,9 @@ def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
         else:
             yield from _checks(audit)
     except Stop as stop:
-        notes.append(f"the audit ended early: {stop}")
         audit.stopped = str(stop)
+    if audit.stopped:
+        notes.append(f"the audit ended early: {audit.stopped}")
     _fill(audit)
     return _result(audit, notes)
 
@@ -189,13 +190,20 @@ def _family(audit: Auditor) -> str:
 
 
 def _checks(audit: Auditor) -> Doing[None]:
-    """All checks, the worst first. TRUST-ANY and the like tell others what they need not try."""
+    """All checks, the worst first. TRUST-ANY and the like tell others what they need not try.
+
+    Where a limit or somebody ended the audit, those still run that need no more than what was seen.
+    """
     for row in audit_reference.TABLE:
         missing = next((need for need in row.needs if not NEEDS[need](audit)), None)
         if missing is not None:
             audit.results.append(_not_run(audit, row.id, f"it needs {audit_reference.NEEDS[missing]}", missing))
             continue
-        result = yield from CHECKS[row.id](audit)
+        try:
+            result = yield from CHECKS[row.id](audit)
+        except Stop as stop:
+            audit.stopped = str(stop)
+            continue
         audit.results.append(result)
 
 
@@ -234,6 +242,9 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
         checks, with_credential=_good_accepted(audit), ticket_lifetime=max(lifetimes, default=None), early_data=early
     )
     run_ = sum(check.status in ("pass", "finding") for check in checks)
+    graded = f"grade {letter}: {why}"
+    if any(audit_grade.would_lower(check, letter) for check in checks if (check.needs or "").startswith(ENDED)):
+        letter, graded = "-", f"no grade, because the audit ended before checks that could lower it; so far {letter}: {why}"
     part = AuditPart(
         enforcement=_enforcement(audit, checks),
         grade="-" if run_ == 0 else letter,
@@ -242,7 +253,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
         rules_version=audit_grade.RULES_VERSION,
         audit_id=audit.inputs.audit_id,
         notes=(
-            *([f"grade {letter}: {why}"] if run_ else []),
+            *([graded] if run_ else []),
             *notes,
             f"versions: {', '.join(audit.versions) or 'none'}",
             f"profile: {audit.profile}",
