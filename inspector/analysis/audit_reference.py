@@ -28,6 +28,7 @@ NEEDS = {
     "refusal": "a path that is refused without a certificate",
     "name": "a second host name of this server (--other-name)",
     "http": "a target that speaks HTTP",
+    "plain": "a target that speaks HTTP, or a port without TLS (--plain-port)",
     "starttls": "a target that begins in plaintext (--starttls)",
     "expired": "--expired CERT:KEY, or --issue CA.pem:CA.key",
     "wrong-eku": "--wrong-eku CERT:KEY, or --issue CA.pem:CA.key",
@@ -68,7 +69,7 @@ TABLE: tuple[Row, ...] = (
         ("CVE-2026-48928", "CVE-2026-32305", "RFC 6066 3"),
     ),
     Row("ENF-PATH", "critical", "each protected path is protected in every spelling", ("http",), ("CWE-647", "CWE-288")),
-    Row("ENF-PLAINTEXT", "critical", "the resource is not served without TLS", ("http",), ("RFC 9325 3.2",)),
+    Row("ENF-PLAINTEXT", "critical", "the resource is not served without TLS", ("plain",), ("RFC 9325 3.2",)),
     Row(
         "ENF-RESUME-XVHOST",
         "critical",

@@ -90,3 +90,33 @@ def test_a_name_with_a_trailing_dot_is_sent_as_the_probe_has_it_and_never_by_wha
     sent.start(0.0)
     assert b"\x00\x0alocalhost." in sent.data_to_send()
     assert Settings(Target("localhost.", 443)).effective_server_name == "localhost"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["/x/..;/orders", "/%256frders", "/orders/x.css", "/ORDERS", "/%6frders", "/x/../orders", "/orders;x"]
+)
+def test_a_spelling_that_gets_past_the_gate_is_found(spelling: str) -> None:
+    def serve(asked: Asked) -> tuple[int, bytes]:
+        if asked.path not in ("/orders", spelling):
+            return 404, b"nothing here"
+        return (200, PAGE) if asked.who == "good" or asked.path == spelling else (403, b"no")
+
+    found = checks(audited(serve, good()))["ENF-PATH"]
+    assert (found.status, found.confidence) == ("finding", "confirmed")
+    assert spelling in found.repeat
+
+
+def test_a_page_of_the_tls_layer_that_all_paths_get_is_asked_for_less_often() -> None:
+    def refusing(page: bytes, status: int) -> int:
+        return connections(audited(lambda asked: (200, PAGE) if asked.who == "good" else (status, page), good()))
+
+    assert refusing(b"No required SSL certificate was sent", 400) + 10 < refusing(b"no", 403)
+
+
+def test_a_default_server_that_trusts_another_ca_is_found_with_a_client_of_that_ca() -> None:
+    def serve(asked: Asked) -> tuple[int, bytes] | None:
+        trusted = "good" if asked.sni == OURS[0] else "given"
+        return (200, PAGE) if asked.who == trusted else None
+
+    assert checks(audited(serve, good(), second_client=(good(),)))["ENF-SNI"].confidence == "confirmed"
+    assert checks(audited(serve, good()))["ENF-SNI"].status == "pass"

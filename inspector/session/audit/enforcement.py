@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
 
 FEW = 6  # spellings of a second path
+SOME = 4  # spellings where one page refuses all that comes without a certificate
 
 
 def none(audit: Auditor) -> Checking:
@@ -79,10 +82,11 @@ def paths(audit: Auditor) -> Checking:
             )
     seen: list[Outcome] = []
     for path in protected[:2]:
-        # where TLS itself refuses, no path is ever read: two spellings are proof enough
-        spellings = _spellings(path)[: 2 if audit.wall else None if path == protected[0] else FEW]
+        # where TLS itself refuses, no path is ever read: two spellings are proof enough, and a few where it does by a page
+        most = 2 if audit.wall else SOME if audit.front else None
+        spellings = _spellings(path)[: most if path == protected[0] else min(most or FEW, FEW)]
         shapes = [Shape(f"path spelled {variant}", variant, like=path, repeats=0) for variant in spellings]
-        shapes += [] if audit.wall else [Shape(f"method {method}", path, method=method) for method in ("HEAD", "OPTIONS")]
+        shapes += [Shape(f"method {method}", path, method=method) for method in ("HEAD", "OPTIONS")] if most is None else []
         for shape in shapes:
             outcome = yield from audit.probe(shape)
             seen.append(outcome)
@@ -98,7 +102,7 @@ def paths(audit: Auditor) -> Checking:
                     control=audit.control(audit.none[path]),
                     repeat=audit.repeat(shape),
                 )
-    words = f"{len(seen)} other spellings" + ("" if audit.wall else " and methods")
+    words = f"{len(seen)} other spellings" + ("" if audit.wall or audit.front else " and methods")
     return audit.result("ENF-PATH", "pass", f"{words} of the path get nothing more", seen=tuple(seen[:2]))
 
 
@@ -144,23 +148,20 @@ def _length(outcome: Outcome) -> str | None:
 
 
 def _spellings(path: str) -> list[str]:
-    """Other ways to write the same path, which servers and the applications behind them may read differently."""
+    """Other ways to write the same path, which servers and the applications behind them may read differently; the most telling
+    first. ``..;`` is one step up to servlet containers alone, %25 is decoded by whoever decodes twice, a suffix or an index page
+    may be served by rules of their own.
+    """
     bare, _, query = path.partition("?")
     tail = f"?{query}" if query else ""
-    found = ["/" + bare + tail, bare.rstrip("/") + "/" + tail]
+    found = ["/" + bare, bare.rstrip("/") + "/"]
     if len(bare) > 1:
-        letter = f"%{ord(bare[1]):02x}"
-        found += [
-            bare.upper() + tail,
-            bare.swapcase() + tail,
-            "/" + letter + bare[2:] + tail,
-            "/x/.." + bare + tail,
-            "/%2e" + bare + tail,
-            "/x/%2e%2e" + bare + tail,
-            bare + ";x" + tail,
-            bare + "%20" + tail,
-        ]
-    found += [bare + "/." + tail, "/." + bare + tail, bare + "?x" if not tail else bare + tail + "&x"]
+        code = f"{ord(bare[1]):02x}"
+        found += [bare.upper(), f"/%{code}{bare[2:]}", "/x/..;" + bare, "/x/.." + bare, bare + ";x", f"/%25{code}{bare[2:]}"]
+        found += [bare.swapcase(), "/x/%2e%2e" + bare, bare.rstrip("/") + "/x.css", bare + "%20"]
+    found += [bare + "index.html"] if bare.endswith("/") else []
+    found += ["/./"] if len(bare) == 1 else []
+    found = [variant + tail for variant in found] + [bare + "?x" if not tail else bare + tail + "&x"]
     return [variant for variant in dict.fromkeys(found) if variant != path]
 
 
@@ -188,10 +189,10 @@ def late(audit: Auditor) -> Checking:
 
 
 def plaintext(audit: Auditor) -> Checking:
-    """ENF-PLAINTEXT: the resource without TLS."""
+    """ENF-PLAINTEXT: the resource without TLS; on the TLS port itself only where HTTP is spoken, which some servers take for a slip."""
     path = audit.refused_path() or audit.path
-    target = audit.settings.target
-    ports = tuple(dict.fromkeys((*audit.inputs.plain_ports, target.port)))
+    what = path if audit.http else f"{audit.protocol} to whoever comes"
+    ports = tuple(dict.fromkeys((*audit.inputs.plain_ports, *([audit.settings.target.port] if audit.http else []))))
     seen = []
     for port in ports:
         outcome = yield from audit.plaintext(Shape(f"plaintext on port {port}", path, host=_plain_host(audit, port)), port)
@@ -201,11 +202,11 @@ def plaintext(audit: Auditor) -> Checking:
             return audit.result(
                 "ENF-PLAINTEXT",
                 "finding",
-                f"{path} is served without TLS on port {port}",
+                f"{what} is served without TLS on port {port}",
                 confidence=sure,
                 seen=(outcome,),
                 control=audit.control(audit.none.get(path)),
-                repeat=f"curl -si http://{target._replace(port=port).authority}{path} -H 'Host: {_plain_host(audit, port)}'",
+                repeat=_in_clear_again(audit, path, port),
             )
     return audit.result(
         "ENF-PLAINTEXT",
@@ -216,11 +217,18 @@ def plaintext(audit: Auditor) -> Checking:
     )
 
 
+def _in_clear_again(audit: Auditor, path: str, port: int) -> str | None:
+    if not audit.http:
+        return None
+    url = f"http://{audit.settings.target._replace(port=port).authority}{path}"
+    return shlex.join(["curl", "-si", url, "-H", f"Host: {_plain_host(audit, port)}"])
+
+
 def _in_clear(audit: Auditor, outcome: Outcome, path: str, port: int) -> Doing[str | None]:
     """How sure it is that the resource is served in clear: the page of the good credential, or without one a page of its own."""
-    if not outcome.accepted or outcome.status is None or outcome.status >= 300:
+    if not outcome.accepted or (outcome.status or 200) >= 300:
         return None
-    if audit.baseline(path) is not None:
+    if audit.baseline(path) is not None or not audit.http:
         return audit.got_in(outcome, path)
     other = yield from audit.plaintext(Shape(f"random path in plaintext on port {port}", audit.random_path()), port)
     # the front page of a plain port is often for everybody; another path was named because it is not

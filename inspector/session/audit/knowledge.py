@@ -136,6 +136,14 @@ class Knowledge:
         return bool(seen) and all(o.refused and o.status is None and not o.late for o in seen)
 
     @property
+    def front(self) -> bool:
+        """Without a certificate each path gets one and the same page of the TLS layer: it hardly depends on what else is asked."""
+        anything = self.random
+        if anything is None or not (anything.refused and anything.tls_layer):
+            return False
+        return bool(self.none) and all(o.refused and o.tls_layer and oracle.same_page(o, anything) for o in self.none.values())
+
+    @property
     def silent(self) -> bool:
         """The server refuses by closing without a word, always: then one such refusal says as much as several."""
         return bool(self.none) and all(o.silent for o in self.none.values())

@@ -55,6 +55,7 @@ NEEDS: dict[str, Callable[[Auditor], bool]] = {
     "refusal": lambda audit: audit.refused_path() is not None,
     "name": lambda audit: bool(audit.other_names()),
     "http": lambda audit: audit.http,
+    "plain": lambda audit: audit.http or bool(audit.inputs.plain_ports),
     "starttls": lambda audit: audit.settings.starttls is not None,
     "expired": lambda audit: bool(audit.inputs.expired or audit.inputs.issuer),
     "wrong-eku": lambda audit: bool(audit.inputs.wrong_eku or audit.inputs.issuer),
