@@ -41,9 +41,10 @@ PRESENT = (
 
 # where a request came from, and what it was for, as proxies tell it
 CLIENT = ("X-Forwarded-For", "X-Real-IP", "X-Client-IP", "X-Originating-IP", "X-Remote-Addr", "True-Client-IP")
+INSIDE = ("127.0.0.1", "10.0.0.1")
 ORIGINAL = ("X-Original-URL", "X-Rewrite-URL")
 
-ROOM = 8000  # bytes of headers in one request
+ROOM, HEADERS = 8000, 90  # bytes and number of headers in one request
 
 
 class Bearer(NamedTuple):
@@ -73,14 +74,14 @@ def groups(who: Bearer, verdict: str = "SUCCESS") -> tuple[Group, ...]:
         ("Client-Cert-Chain", f":{der}:"),
     ]
     code = "0" if verdict == "SUCCESS" else "18"  # OpenSSL's numbers, as HAProxy gives them
-    return (
-        *_packed([*said, *names, *others]),
-        *_packed([(name, pem) for name in CERT if name not in DER_ONLY]),
-        *_packed([*((name, code) for name in VERIFY), *_names(who, _slashed(who.subject))]),
-        *_packed([*((name, "true") for name in (*PRESENT, *VERIFY)), *names]),
-        *_packed([(name, der) for name in CERT if name not in PEM_ONLY]),
-        *_packed([(name.replace("-", "_"), value) for name, value in (*said, *names)]),
-        *_packed([*((name, "OK") for name in VERIFY), *names]),
+    return _packed(
+        [*said, *names, *others],
+        [(name, pem) for name in CERT if name not in DER_ONLY],
+        [*((name, code) for name in VERIFY), *_names(who, _slashed(who.subject))],
+        [*((name, "true") for name in (*PRESENT, *VERIFY)), *names],
+        [(name, der) for name in CERT if name not in PEM_ONLY],
+        [(name.replace("-", "_"), value) for name, value in (*said, *names)],
+        [*((name, "OK") for name in VERIFY), *names],
     )
 
 
@@ -118,9 +119,12 @@ def _basic(user: str) -> Group:
     return (("Authorization", "Basic " + base64.b64encode(f"{user}:password".encode()).decode()),)
 
 
-def from_within() -> Claim:
-    """A client on the proxy's own machine, of whom no certificate is asked; the control is on a network that nobody has."""
-    return Claim(tuple((name, "127.0.0.1") for name in CLIENT), tuple((name, "192.0.2.1") for name in CLIENT))
+def from_within() -> tuple[Claim, ...]:
+    """A client on the proxy's own machine and one on its private network, of whom no certificate is asked; the control is on a
+    network that nobody has.
+    """
+    outside = tuple((name, "192.0.2.1") for name in CLIENT)
+    return tuple(Claim(tuple((name, inside) for name in CLIENT), outside) for inside in INSIDE)
 
 
 def rewritten(path: str) -> Claim:
@@ -132,14 +136,24 @@ def _slashed(subject: str) -> str:
     return "/" + "/".join(reversed(subject.split(",")))
 
 
-def _packed(headers: list[Header]) -> list[Group]:
-    """The headers as groups of at most ``ROOM`` bytes."""
-    found: list[list[Header]] = [[]]
-    for header in headers:
-        if found[-1] and sum(len(name) + len(value) + 4 for name, value in (*found[-1], header)) > ROOM:
-            found.append([])
-        found[-1].append(header)
-    return [tuple(group) for group in found]
+def _packed(*dialects: list[Header]) -> tuple[Group, ...]:
+    """Each dialect as one group of at most ``ROOM`` bytes; what does not fit goes to the first other group that has room for it."""
+    found: list[list[Header]] = [[] for _ in dialects]
+    over: list[Header] = []
+    for group, headers in zip(found, dialects, strict=True):
+        for header in headers:
+            (group if _fits(group, header) else over).append(header)
+    for header in over:
+        group = next((group for group in found if _fits(group, header)), [])
+        found += [] if group else [group]
+        group.append(header)
+    return tuple(tuple(group) for group in found)
+
+
+def _fits(group: list[Header], header: Header) -> bool:
+    if len(group) >= HEADERS or any(name == header[0] for name, _ in group):
+        return not group
+    return not group or sum(len(name) + len(value) + 4 for name, value in (*group, header)) <= ROOM
 
 
 def _names(who: Bearer, subject: str) -> list[Header]:

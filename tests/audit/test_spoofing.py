@@ -31,9 +31,10 @@ def test_a_password_of_its_own_is_not_guessed() -> None:
     assert checks(audited(basic("somebody"), good()))["HTTP-SPOOF"].status == "pass"
 
 
-def test_a_server_that_lets_in_whoever_says_to_come_from_within_is_found() -> None:
+@pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1"])
+def test_a_server_that_lets_in_whoever_says_to_come_from_within_is_found(inside: str) -> None:
     def serve(asked: Asked) -> tuple[int, bytes]:
-        return PAGE if asked.who == "good" or asked.headers.get("x-forwarded-for") == "127.0.0.1" else (403, b"no")
+        return PAGE if asked.who == "good" or asked.headers.get("x-forwarded-for") == inside else (403, b"no")
 
     assert checks(audited(serve, good()))["HTTP-SPOOF"].confidence == "confirmed"
 
@@ -45,6 +46,21 @@ def test_a_path_that_a_header_rewrites_behind_the_gate_is_found() -> None:
         return PAGE if asked.headers.get("x-original-url", asked.path) == "/orders" else (404, b"nothing")
 
     assert checks(audited(serve, good()))["HTTP-SPOOF"].confidence == "confirmed"
+
+
+def test_a_page_that_every_other_path_has_was_opened_by_no_header() -> None:
+    def serve(asked: Asked) -> tuple[int, bytes]:
+        return (403, b"no") if asked.path == "/orders" and asked.who != "good" else PAGE
+
+    assert checks(audited(serve, good()))["HTTP-SPOOF"].status == "pass"
+
+
+@pytest.mark.parametrize("size", [400, 900, 2500])
+def test_each_group_of_headers_fits_a_servers_limits_and_none_is_lost(size: int) -> None:
+    groups = dialects.groups(dialects.Bearer(bytes(size), "CN=a,O=b", "a", "01", "ff"))
+    assert all(len({name for name, _ in group}) == len(group) <= dialects.HEADERS for group in groups)
+    assert all(len(group) == 1 or sum(len(n) + len(v) + 4 for n, v in group) <= dialects.ROOM for group in groups)
+    assert {name for group in groups for name, _ in group} >= set(dialects.CERT)
 
 
 def test_beside_a_certificate_only_names_are_claimed_and_each_once() -> None:

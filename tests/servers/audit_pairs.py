@@ -77,6 +77,30 @@ def haproxy_spoof(lab: Lab, clean: bool) -> Running:
     )
 
 
+def haproxy_within(lab: Lab, believe: str) -> Running:
+    """Of a client on the private network no certificate is asked; whether it is there, a header may say."""
+    deny = "http-request deny deny_status 403 if !{ src 10.0.0.0/8 } !{ ssl_c_used }"
+    return lab.haproxy("verify optional", rules=f"{believe}\n  {deny}")
+
+
+def redis(lab: Lab, *, plain: bool) -> Running:
+    """Redis that requires a certificate, and perhaps serves the same without TLS beside it."""
+    from tests.servers.programs import find, free_port
+
+    pki, port, other, run = lab.pki, free_port(), free_port(), lab.place("redis")
+    command = [
+        find("redis-server"), "--port", str(other if plain else 0), "--tls-port", str(port), "--bind", "127.0.0.1", "--tls-cert-file",
+        str(pki["server.pem"]), "--tls-key-file", str(pki["server.key"]), "--tls-ca-cert-file", str(pki["root.pem"]), "--save", "",
+    ]  # fmt: skip
+    server = lab.start(command, port, run)
+    server.plain_port = other  # type: ignore[attr-defined]
+    return server
+
+
+def redis_port(pki: Pki, running: Running) -> list[str]:
+    return ["--app", "redis", *plain_port(pki, running)]
+
+
 def apache_basic(lab: Lab, level: str) -> Running:
     """Each certificate becomes a user of HTTP Basic, whose password is the same for all.
 
@@ -105,12 +129,19 @@ def nginx_plain(lab: Lab, open_: bool) -> Running:
     return server
 
 
-def nginx_default(lab: Lab, say: str) -> Running:
+STOCK = (
+    'default_type text/html; location / { return 200 "<html><body><h1>Stock</h1><p>12 pallets of bolts</p></body></html>"; }'
+)
+LOBBY = 'default_type text/html; location / { return 200 "<html><body><h1>Lobby</h1><p>opening hours</p></body></html>"; }'
+ASKS = 'location = /please.html { return 200 "<html><body><h1>Hello</h1><p>no such luck</p></body></html>"; }'
+
+
+def nginx_default(lab: Lab, say: str, own_page: str = OK) -> Running:
     """A default server without verification, in front of the same application or of none."""
     pki = lab.pki
     own = f"ssl_certificate {pki['server.pem']}; ssl_certificate_key {pki['server.key']};"
     return lab.nginx(
-        "on", locations=OK, servers=f"server {{ listen 127.0.0.1:PORT ssl default_server; server_name _; {own} {say} }}"
+        "on", locations=own_page, servers=f"server {{ listen 127.0.0.1:PORT ssl default_server; server_name _; {own} {say} }}"
     )
 
 
@@ -170,6 +201,14 @@ PAIRS: tuple[Pair, ...] = (
         lambda lab: lab.nginx("on"),
         enforcement="NOT_ENFORCED",
     ),
+    Pair(
+        "TRUST-ANY",
+        "haproxy-unknown-issuer",
+        # a chain that ends nowhere is forgiven, one that ends in a root of the sender's own is not
+        lambda lab: lab.haproxy("verify required ca-ignore-err 2,20,21 crt-ignore-err 20,21"),
+        lambda lab: lab.haproxy(),
+        enforcement="NOT_ENFORCED",
+    ),
     Pair("TRUST-DN", "node", lambda lab: node_app(lab, gate="issuer"), lambda lab: lab.node("strict")),
     Pair("TRUST-CHAIN", "go", lambda lab: lab.go("any-in-chain"), lambda lab: lab.go()),
     Pair(
@@ -220,6 +259,27 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "ENF-SNI", "nginx-default-server", lambda lab: nginx_default(lab, OK), lambda lab: nginx_default(lab, "return 421;")
     ),
+    Pair(
+        # two pages that have no more in common than being HTML
+        "ENF-SNI",
+        "nginx-default-html",
+        lambda lab: nginx_default(lab, STOCK, STOCK),
+        lambda lab: nginx_default(lab, LOBBY, STOCK),
+    ),
+    Pair(
+        "ENF-NONE",
+        "nginx-error-page",
+        lambda lab: lab.nginx("on", locations=STOCK, more="error_page 495 496 =200 /stock.html;"),
+        lambda lab: lab.nginx("on", locations=f"{STOCK} {ASKS}", more="error_page 495 496 =200 /please.html;"),
+        enforcement="NOT_ENFORCED",
+    ),
+    Pair(
+        "ENF-SNI",
+        "node-default-context",
+        lambda lab: node_app(lab, gate="any", reject=True, contexts={"*": "other-root.pem", "localhost": "root.pem"}),
+        lambda lab: node_app(lab, gate="any", reject=True, contexts={"localhost": "root.pem"}),
+        given("untrusted", "--second-client"),
+    ),
     Pair("ENF-SNI", "node", lambda lab: node_app(lab, gate="by-exact-sni"), lambda lab: lab.node("strict")),
     Pair(
         "ENF-RESUME-XVHOST",
@@ -235,6 +295,7 @@ PAIRS: tuple[Pair, ...] = (
         lambda lab: lab.apache(),
         enforcement="ENFORCED",
     ),
+    Pair("ENF-PLAINTEXT", "redis", lambda lab: redis(lab, plain=True), lambda lab: redis(lab, plain=False), redis_port),
     Pair("ENF-PLAINTEXT", "nginx", lambda lab: nginx_plain(lab, True), lambda lab: nginx_plain(lab, False), plain_port),
     Pair(
         "ENF-PATH",
@@ -354,6 +415,12 @@ PAIRS: tuple[Pair, ...] = (
         paths("/admin"),
     ),
     Pair("HTTP-SPOOF", "haproxy", lambda lab: haproxy_spoof(lab, False), lambda lab: haproxy_spoof(lab, True)),
+    Pair(
+        "HTTP-SPOOF",
+        "haproxy-from-within",
+        lambda lab: haproxy_within(lab, "http-request set-src req.hdr(X-Forwarded-For)"),
+        lambda lab: haproxy_within(lab, ""),
+    ),
     Pair("HTTP-SPOOF", "node", lambda lab: node_app(lab, gate="header"), lambda lab: lab.node("strict")),
     Pair(
         "PROTO-EARLY",

@@ -48,6 +48,14 @@ class Kit:
         made = mint.leaf("audit", root, subject=self._subject(), now=self._now)
         return self._keep("own root", made, (made.cert, root.cert))
 
+    def alone(self) -> Credential:
+        """A leaf with the good one's subject below a root of our own that is not sent: its issuer cannot be found."""
+        if "unknown CA" in self._made:
+            return self._made["unknown CA"]
+        root = mint.authority("audit unsent root", now=self._now)
+        made = mint.leaf("audit", root, subject=self._subject(), now=self._now)
+        return self._keep("unknown CA", made, (made.cert,))
+
     def lookalikes(self, names: tuple[bytes, ...]) -> Iterator[tuple[str, Credential]]:
         """Leaves below a CA that bears each of the names (DER), in the forms that servers fall for differently.
 

@@ -6,6 +6,7 @@ from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.audit_reference import NEEDS
 from inspector.analysis.findings import CheckResult
+from inspector.credentials.model import Credential
 from inspector.session.audit.auditor import KEEP, Auditor, Checking, Doing, Shape
 
 UNKNOWN_NAME = "unknown-name.invalid"
@@ -195,20 +196,44 @@ def server_names(audit: Auditor) -> Checking:
         seen.append(outcome)
         sure = yield from _opened(audit, shape, outcome)
         if sure:
-            return audit.result(
-                "ENF-SNI",
-                "finding",
-                f"{audit.host}{path} is served without a certificate with {shape.name}",
-                confidence=sure,
-                seen=(outcome,),
-                control=audit.control(audit.none[path]),
-                repeat=audit.repeat(shape),
-            )
+            return _by_odd_name(audit, shape, outcome, audit.none[path], sure)
         other = _strangers(audit, shape, outcome)
         found = (yield from _elsewhere(audit, "ENF-SNI", other, seen)) if other is not None else None
         if found is not None:
             return found
+    for client in audit.inputs.second_client if audit.served else ():
+        found = yield from _other_trust(audit, path, client, seen)
+        if found is not None:
+            return found
     return audit.result("ENF-SNI", "pass", f"{len(seen)} absent, unknown or odd names open nothing", seen=tuple(seen[:3]))
+
+
+def _by_odd_name(audit: Auditor, shape: Shape, outcome: Outcome, control: Outcome, sure: str) -> CheckResult:
+    whom = "to another client" if shape.credential else "without a certificate"
+    return audit.result(
+        "ENF-SNI",
+        "finding",
+        f"{audit.host}{shape.path} is served {whom} with {shape.name}",
+        confidence=sure,
+        seen=(outcome,),
+        control=audit.control(control),
+        repeat=audit.repeat(shape),
+    )
+
+
+def _other_trust(audit: Auditor, path: str, client: Credential, seen: list[Outcome]) -> Doing[CheckResult | None]:
+    """Does the default server trust a CA that the target does not? With a client that TLS itself turns away at the front door."""
+    front = yield from audit.probe(Shape("another client by the front door", path, credential=client))
+    if not (front.refused and front.tls_layer):
+        return None
+    for name, sni in (("no SNI", None), ("unknown SNI", UNKNOWN_NAME)):
+        shape = Shape(name, path, sni=sni, credential=client)
+        outcome = yield from audit.probe(shape)
+        seen.append(outcome)
+        sure = yield from _opened(audit, shape, outcome)
+        if sure:
+            return _by_odd_name(audit, shape, outcome, front, sure)
+    return None
 
 
 def _odd_names(audit: Auditor, path: str) -> list[Shape]:

@@ -65,8 +65,14 @@ def _judge(audit: Auditor, check: str, tries: Tries, *, bad: str, fine: str, com
 
 
 def any_certificate(audit: Auditor) -> Checking:
-    """TRUST-ANY: a self-signed one, and one below a root of our own."""
-    tries = [("a self-signed certificate", audit.kit.self_signed()), ("a certificate of an unknown CA", audit.kit.own_root())]
+    """TRUST-ANY: a self-signed one, and one below a root of our own, sent with it and without: each is another error to OpenSSL,
+    and a server that forgives one of them lets anybody in.
+    """
+    tries = [
+        ("a self-signed certificate", audit.kit.self_signed()),
+        ("a certificate of an unknown CA", audit.kit.own_root()),
+        ("a certificate of an unknown CA, sent alone", audit.kit.alone()),
+    ]
     return (
         yield from _judge(
             audit,

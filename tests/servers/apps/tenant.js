@@ -3,6 +3,7 @@
 const fs = require('fs');
 const https = require('https');
 const path = require('path');
+const tls = require('tls');
 
 const settings = JSON.parse(fs.readFileSync(process.argv[2]));
 const read = (name) => fs.readFileSync(path.join(settings.pki, name));
@@ -15,6 +16,7 @@ const chainOf = (socket) => {
   return found;
 };
 const gates = {
+  any: () => true,
   authorized: (socket) => socket.authorized,
   present: (socket) => chainOf(socket).length > 0,
   // takes the issuer's name for the issuer
@@ -38,8 +40,18 @@ const gates = {
   rewritten: (socket, request) => !request.url.startsWith('/admin') || socket.authorized,
   header: (socket, request) => socket.authorized || request.headers['x-ssl-client-verify'] === 'SUCCESS',
 };
+// which CA is trusted under which name; "*" is every other, and without it others are not served
+const contexts = settings.contexts && Object.fromEntries(Object.entries(settings.contexts).map(([name, ca]) => [
+  name, tls.createSecureContext({ key: read('server.key'), cert: read('server.pem'), ca: [read(ca)] }),
+]));
+const byName = (name, done) => {
+  const context = contexts[name] || contexts['*'];
+  done(context ? null : new Error('not served'), context);
+};
+const fallback = (settings.contexts || {})['*'] || 'root.pem';
 const server = https.createServer({
-  key: read('server.key'), cert: read('server.pem'), ca: [read('root.pem')], requestCert: true, rejectUnauthorized: Boolean(settings.reject),
+  ...(contexts ? { SNICallback: byName } : {}),
+  key: read('server.key'), cert: read('server.pem'), ca: [read(fallback)], requestCert: true, rejectUnauthorized: Boolean(settings.reject),
 }, (request, response) => {
   const in_ = gates[settings.gate](request.socket, request);
   // a proxy in front is believed to tell what was asked for
