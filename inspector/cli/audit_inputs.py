@@ -103,6 +103,7 @@ def shared_inputs(options: dict[str, Any]) -> dict[str, Any]:
     """The credentials, the CA and the token, which all targets share."""
     found: dict[str, Any] = {kind: tuple(_pair(text, kind) for text in options[kind]) for kind in CREDENTIALS}
     found["issuer"] = _issuer(options["issue"]) if options["issue"] else None
+    found["issuer_files"] = tuple(filter(None, options["issue"].partition(":")[::2])) if options["issue"] else ()
     token = read_bytes(options["token_file"]).decode("ascii", "replace").strip() if options["token_file"] else None
     return {**found, "token": token}
 

@@ -89,8 +89,9 @@ def redis(lab: Lab, *, plain: bool) -> Running:
 
     pki, port, other, run = lab.pki, free_port(), free_port(), lab.place("redis")
     command = [
-        find("redis-server"), "--port", str(other if plain else 0), "--tls-port", str(port), "--bind", "127.0.0.1", "--tls-cert-file",
-        str(pki["server.pem"]), "--tls-key-file", str(pki["server.key"]), "--tls-ca-cert-file", str(pki["root.pem"]), "--save", "",
+        find("redis-server"), "--port", str(other if plain else 0), "--tls-port", str(port), "--bind", "127.0.0.1",
+        "--tls-cert-file", str(pki["server.pem"]), "--tls-key-file", str(pki["server.key"]),
+        "--tls-ca-cert-file", str(pki["root.pem"]), "--save", "",
     ]  # fmt: skip
     server = lab.start(command, port, run)
     server.plain_port = other  # type: ignore[attr-defined]

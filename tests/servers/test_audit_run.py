@@ -144,8 +144,9 @@ def replayed(lines: list[str], place: Path) -> list[str]:
     return said
 
 
-def opened(lab: Lab, mtls: Mtls, server: Running, check: str) -> list[str]:
-    (report,) = reports(mtls("audit", server.target, *options(lab), "--path", "/admin", "--json").out)
+def opened(lab: Lab, mtls: Mtls, server: Running, check: str, *more: str) -> list[str]:
+    given = more or ("--path", "/admin")
+    (report,) = reports(mtls("audit", server.target, *options(lab), *given, "--json").out)
     finding = next(c for c in report["audit"]["checks"] if c["id"] == check)
     assert finding["status"] == "finding"
     return list(finding["repeat"].splitlines())
@@ -159,3 +160,37 @@ def test_the_commands_of_a_finding_repeat_it(lab: Lab, mtls: Mtls, check: str, g
     ours, theirs = replayed(opened(lab, mtls, server, check), lab.place("repeat"))[-2:]
     assert "secret" in ours
     assert "secret" in theirs
+
+
+def test_the_commands_repeat_a_fault_of_a_certificate_that_was_made_for_the_audit(lab: Lab, mtls: Mtls) -> None:
+    server = lab.s_server("-no_check_time")
+    said = replayed(opened(lab, mtls, server, "TRUST-EXPIRED", *issue(lab.pki, server)), lab.place("repeat"))
+    assert all("Cipher" in answer for answer in said[-2:])
+
+
+def test_the_commands_offer_the_very_suites_that_a_finding_names(lab: Lab, mtls: Mtls) -> None:
+    server = lab.nginx("on", more="ssl_ciphers ALL:aNULL:@SECLEVEL=0;")
+    lines = opened(lab, mtls, server, "PROTO-CIPHERS", "--path", "/")
+    assert len(lines) > 2
+    for line, said in zip(lines, replayed(lines, lab.place("repeat")), strict=True):
+        name = line.partition("-cipher ")[2].partition(":")[0]
+        assert f"Cipher is {name}\n" in said
+
+
+def test_a_door_that_is_open_over_http2_alone_is_repeated_over_http2(lab: Lab, mtls: Mtls) -> None:
+    rule = "http-request deny deny_status 403 if HTTP_1.1 !{ ssl_c_used }"
+    lines = opened(lab, mtls, lab.haproxy("verify optional alpn h2,http/1.1", rules=rule), "ENF-PARITY", "--path", "/")
+    (said,) = replayed(lines, lab.place("repeat"))
+    assert said.startswith("HTTP/2 200")
+
+
+def test_suites_have_the_names_that_openssl_gives_them() -> None:
+    from inspector.session.audit.repeating import openssl_suite
+
+    listed = subprocess.run(
+        [find("openssl"), "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True, check=True
+    )
+    pairs = [line.split()[::2][:2] for line in listed.stdout.splitlines()]
+    known = {standard: name for standard, name in pairs if "_WITH_" in standard and "PSK" not in standard and "SRP" not in standard}
+    assert len(known) > 40
+    assert {standard: openssl_suite(standard) for standard in known} == known

@@ -71,7 +71,7 @@ class Auditor(Telling):
         """What the probe says: a request, or the protocol's first step that not everybody may take."""
         if not self.http:
             settings = self.settings._replace(credential=shape.credential or self.settings.credential)
-            settings = settings._replace(starttls=None) if in_clear else settings  # the server speaks first there, if it does at all
+            settings = settings._replace(starttls=None) if in_clear else settings  # it greets us there
             deeper = privileged.step_of(self.protocol, greeted=in_clear or self.settings.starttls is None)
             return deeper or steps.first_step(self.protocol, settings)
         host = self.host if shape.host == KEEP else shape.host

@@ -6,10 +6,16 @@ import shlex
 
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
+from inspector.session.audit import repeating
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
 
 FEW = 6  # spellings of a second path
 SOME = 4  # spellings where one page refuses all that comes without a certificate
+
+
+def _what(audit: Auditor, path: str) -> str:
+    """What is served: a path, or in other protocols the first step."""
+    return path if audit.http else f"the first step of {audit.protocol}"
 
 
 def none(audit: Auditor) -> Checking:
@@ -32,7 +38,7 @@ def none(audit: Auditor) -> Checking:
             return audit.result(
                 "ENF-NONE",
                 "finding",
-                f"{path} is served to a client without a certificate: {asked}",
+                f"{_what(audit, path)} is served to a client without a certificate: {asked}",
                 confidence=sure,
                 seen=(outcome,),
                 control=audit.control(audit.good.get(path) or audit.random),
@@ -189,9 +195,8 @@ def late(audit: Auditor) -> Checking:
 
 
 def plaintext(audit: Auditor) -> Checking:
-    """ENF-PLAINTEXT: the resource without TLS; on the TLS port itself only where HTTP is spoken, which some servers take for a slip."""
+    """ENF-PLAINTEXT: the resource without TLS. On the TLS port itself only in HTTP, which some servers answer there."""
     path = audit.refused_path() or audit.path
-    what = path if audit.http else f"{audit.protocol} to whoever comes"
     ports = tuple(dict.fromkeys((*audit.inputs.plain_ports, *([audit.settings.target.port] if audit.http else []))))
     seen = []
     for port in ports:
@@ -202,7 +207,7 @@ def plaintext(audit: Auditor) -> Checking:
             return audit.result(
                 "ENF-PLAINTEXT",
                 "finding",
-                f"{what} is served without TLS on port {port}",
+                f"{_what(audit, path)} is served without TLS on port {port}",
                 confidence=sure,
                 seen=(outcome,),
                 control=audit.control(audit.none.get(path)),
@@ -219,7 +224,7 @@ def plaintext(audit: Auditor) -> Checking:
 
 def _in_clear_again(audit: Auditor, path: str, port: int) -> str | None:
     if not audit.http:
-        return None
+        return repeating.in_clear(audit.protocol, audit.settings.target.host, port, audit.user(None))
     url = f"http://{audit.settings.target._replace(port=port).authority}{path}"
     return shlex.join(["curl", "-si", url, "-H", f"Host: {_plain_host(audit, port)}"])
 
@@ -254,6 +259,7 @@ def starttls(audit: Auditor) -> Checking:
             confidence="confirmed" if audit.reached else "likely",
             seen=(before,),
             control=audit.control(after),
+            repeat=_in_clear_again(audit, audit.path, audit.settings.target.port),
         )
     if after.accepted:
         return audit.result(
@@ -263,6 +269,7 @@ def starttls(audit: Auditor) -> Checking:
             confidence="confirmed" if audit.reached else "likely",
             seen=(after,),
             control=audit.control(before),
+            repeat=audit.repeat(Shape("no certificate", audit.path)),
         )
     if before.refused and after.refused:
         return audit.result(
@@ -299,7 +306,7 @@ def parity(audit: Auditor) -> Checking:
             return audit.result(
                 "ENF-PARITY",
                 "finding",
-                f"{path} is served without a certificate over {shape.name}, and refused otherwise",
+                f"{_what(audit, path)} is served without a certificate over {shape.name}, and refused otherwise",
                 severity="high",
                 confidence=sure,
                 seen=(outcome,),

@@ -35,6 +35,7 @@ class Inputs(NamedTuple):
     wrong_eku: tuple[Credential, ...] = ()
     second_client: tuple[Credential, ...] = ()
     issuer: Any = None
+    issuer_files: tuple[str, ...] = ()  # where it was read from, to be named in commands
     token: str | None = None
     consent: bool = False  # --i-own-this, or a private address
     max_connections: int = MAX_CONNECTIONS

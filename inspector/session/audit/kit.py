@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from inspector.credentials import mint
 from inspector.credentials.model import Credential
 from inspector.der import certificate
+from inspector.session.audit.recipes import Files, recipe
 
 DAY = 86400.0
 
@@ -77,21 +76,10 @@ class Kit:
                 made = mint.leaf("audit", root, subject=self._subject(), key_identifiers=form != "no key id", now=self._now)
                 yield label, self._keep(label, made, (made.cert, root.cert) if form != "no key id" else (made.cert,))
 
-    def recipe(self, credential: Credential) -> list[str]:
+    def recipe(self, credential: Credential, issuer_files: tuple[str, ...] = ()) -> list[str]:
         """Shell commands that make a credential like this throw-away one as probe.pem and probe.key."""
-        cert = certificate.parse(credential.leaf)
-        subject, issuer = _subj(cert.subject), _subj(cert.issuer)
-        new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-        if cert.subject_der == cert.issuer_der:
-            return [f"openssl req -x509 {new} -subj {subject} -keyout probe.key -out probe.pem"]
-        request = f"openssl req {new} -subj {subject} -keyout probe.key -out probe.csr"
-        sign = "openssl x509 -req -in probe.csr -days 1 -out probe.pem"
-        if self._good is not None and credential.chain[1:] == self._good.chain:
-            files = self._good.origin.files or ("CERT.pem", "KEY.pem")
-            return [request, f"{sign} -CA {shlex.quote(files[0])} -CAkey {shlex.quote(files[-1])}"]
-        if self._issuer is not None and cert.issuer_der == certificate.parse(self._issuer.cert).subject_der:
-            return [request, f"{sign} -CA CA.pem -CAkey CA.key  # with the fault that the probe's name says"]
-        return [f"openssl req -x509 {new} -subj {issuer} -keyout ca.key -out ca.pem", request, f"{sign} -CA ca.pem -CAkey ca.key"]
+        files = Files(issuer_files[0], issuer_files[-1]) if issuer_files else Files("CA.pem", "CA.key")
+        return recipe(credential, self._good, (self._issuer.cert, files) if self._issuer is not None else None)
 
     def _key_id_of(self, name: bytes) -> bytes | None:
         """The key identifier of the CA with this name, read from the good chain."""
@@ -135,12 +123,6 @@ class Kit:
         assert self._issuer is not None
         cert = certificate.parse(self._issuer.cert)
         return () if cert.subject_der == cert.issuer_der else (self._issuer.cert, *self._issuer.chain)
-
-
-def _subj(name: str) -> str:
-    """An RFC 4514 name as the ``-subj`` of the openssl program wants it, quoted for a shell."""
-    parts = re.split(r"(?<!\\),", name)
-    return shlex.quote("".join("/" + part.replace("/", "\\/") for part in reversed(parts)) or "/CN=audit")
 
 
 def certificate_name(name: bytes) -> str:

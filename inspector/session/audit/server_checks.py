@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import Finding, Severity
 from inspector.der import certificate
 from inspector.der.certificate import Certificate
+from inspector.session.audit import repeating
 from inspector.session.audit.auditor import Auditor, Checking
 from inspector.session.audit.trust import public_root_names
 from inspector.trace import events as ev
@@ -65,7 +67,7 @@ def chain(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(facts),
             control=f"trust: {audit.settings.trust.source}",
-            repeat=f"openssl s_client -connect {audit.settings.target.authority} -showcerts -verify 9",
+            repeat=repeating.s_client(audit, "-showcerts", "-verify", "9"),
         )
     return audit.result("SRV-CHAIN", "pass", f"{len(sent)} certificates, verified", facts=tuple(facts))
 
@@ -93,6 +95,7 @@ def expiry(audit: Auditor) -> Checking:
                 confidence="confirmed",
                 facts=(f"notAfter is {days:.1f} days away",),
                 control="the clock of this machine",
+                repeat=repeating.s_client(audit, then=" | openssl x509 -noout -dates"),
             )
     limits = [(audit.profile.lifetime_days, f"profile {audit.profile}")]
     limits += [(PUBLIC_LIFETIME_DAYS, "CA/Browser Forum, for public certificates")] if _is_public(sent) else []
@@ -106,6 +109,7 @@ def expiry(audit: Auditor) -> Checking:
                 confidence="confirmed",
                 facts=(f"{lifetime:.0f} days from notBefore to notAfter", f"{days:.0f} days left"),
                 control=f"{who}: at most {most} days",
+                repeat=repeating.s_client(audit, then=" | openssl x509 -noout -dates"),
             )
     return audit.result("SRV-EXPIRY", "pass", f"{days:.0f} days left")
 
@@ -140,8 +144,9 @@ def key(audit: Auditor) -> Checking:
         facts.append("the server's key is that of a client CA")
     if facts:
         return audit.result(
-            "SRV-KEY", "finding", "; ".join(facts), confidence="confirmed", facts=tuple(facts), control="the chain as sent"
-        )
+            "SRV-KEY", "finding", "; ".join(facts), confidence="confirmed", facts=tuple(facts), control="the chain as sent",
+            repeat=repeating.s_client(audit, "-showcerts"),
+        )  # fmt: skip
     if beyond is not None:
         why = f"profile {audit.profile}"
         return audit.result("SRV-KEY", "finding", beyond, severity="low", confidence="confirmed", facts=(beyond,), control=why)
@@ -163,6 +168,7 @@ def status(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=("TLS feature status_request in the certificate",),
             control="RFC 7633",
+            repeat=repeating.s_client(audit, "-status"),
         )
     return audit.result("SRV-STATUS", "pass", "a staple came" if stapled else "no staple, and none is promised", severity="info")
 
@@ -199,5 +205,5 @@ def own_credential(audit: Auditor) -> Checking:
         confidence="confirmed",
         facts=tuple(f"{f.id}: {f.summary}" for f in bad),
         control="mtls check",
-        repeat="mtls check CERT.pem KEY.pem",
+        repeat=shlex.join(["mtls", "check", *(audit.settings.credential.origin.files or ("CERT.pem", "KEY.pem"))]),
     )

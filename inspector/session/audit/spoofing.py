@@ -237,6 +237,7 @@ def leaks(audit: Auditor) -> Checking:
         confidence="confirmed",
         facts=tuple(facts[:5]),
         control="answers to a client without a certificate",
+        repeat=audit.repeat(Shape("no certificate", audit.refused_path() or audit.path)),
     )
 
 

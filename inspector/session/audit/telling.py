@@ -8,9 +8,14 @@ from typing import Any
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.audit_reference import BY_ID, remedy
 from inspector.analysis.findings import CheckResult, Evidence, Severity
+from inspector.app import steps
 from inspector.credentials.model import Credential
+from inspector.session.audit import repeating
 from inspector.session.audit.knowledge import Knowledge
+from inspector.session.audit.recipes import files_of
 from inspector.session.audit.shape import KEEP, Shape
+
+WITH_A_NAME = ("postgres", "mysql")  # protocols whose first step says who we are
 
 
 class Telling(Knowledge):
@@ -75,37 +80,46 @@ class Telling(Knowledge):
         return f"probe {outcome.number} ({outcome.what}): {outcome.how}" if outcome is not None else None
 
     def repeat(self, shape: Shape) -> str | None:
-        """Commands that repeat the probe: ours, and `openssl s_client`; before them those that make a throw-away credential."""
+        """Commands that repeat the probe: ours, and `openssl s_client`; before them those that make a throw-away credential.
+
+        None where no such program can: none of them splits a ClientHello. HTTP/2 is spoken by ours alone.
+        """
+        if shape.split:
+            return None
         if not self.http:
             return self._repeat_other(shape)
-        made, options = self._files(shape.credential)
+        made, options, pem = self._files(shape.credential)
         sni = self.base.server_name if shape.sni == KEEP else shape.sni
         host = self.host if shape.host == KEEP else shape.host
-        ours = ["mtls", "request", self._url(sni, shape.path), "-i", "--insecure"]
+        alpn = (self.base.alpn if shape.alpn is None else shape.alpn) or ()
+        ours = ["mtls", "request", self._url(sni, shape.path), "-i", "--insecure", "--http2" if "h2" in alpn else "--http1.1"]
         ours += ["-X", shape.method] if shape.method != "GET" else []
         ours += [*self._connect_to(sni), "-H", f"Host: {host}", *options]
-        theirs = ["openssl", "s_client", "-quiet", "-connect", self._connect()]
+        theirs = ["openssl", "s_client", "-quiet", "-connect", repeating.connect(self)]
         theirs += ["-servername", sni] if sni else ["-noservername"]
-        theirs += [word for at in range(0, len(options), 2) for word in _openssl_option(*options[at : at + 2])]
+        theirs += ["-alpn", ",".join(alpn)] if alpn else []
+        theirs += ["-cert", pem[0], "-cert_chain", pem[0], "-key", pem[1]] if pem else []
         for header, value in shape.headers:
             ours += ["-H", f"{header}: {_shown(header, value)}"]
         if shape.version:
             ours += ["--tls-min", shape.version, "--tls-max", shape.version]
             theirs.append("-tls1_3" if shape.version == "1.3" else "-tls1_2")
-        return "\n".join([*made, shlex.join(ours), f"{_printf(shape, host)} | {shlex.join(theirs)}"])
+        raw = [f"{_printf(shape, host)} | {shlex.join(theirs)}"] if "h2" not in alpn else []
+        return "\n".join([*made, shlex.join(ours), *raw])
 
     def _repeat_other(self, shape: Shape) -> str:
         """For what is no HTTP: the handshake and the first step again."""
-        made, options = self._files(shape.credential)
-        words = ["mtls", "handshake", self._connect(), "--insecure", "--app", self.protocol, *options]
+        made, options, _ = self._files(shape.credential)
+        words = ["mtls", "handshake", repeating.connect(self), "--insecure", "--app", self.protocol, *options]
+        words += ["--server-name", self.base.server_name] if self.base.server_name else []
         words += ["--starttls", self.settings.starttls] if self.settings.starttls else []
+        words += ["--app-user", self.user(shape.credential)] if self.protocol in WITH_A_NAME else []
+        words += ["--tls-min", shape.version, "--tls-max", shape.version] if shape.version else []
         return "\n".join([*made, shlex.join(words)])
 
-    def _connect(self) -> str:
-        target = self.settings.target
-        if self.settings.connect_to:
-            return "{}:{}".format(*self.settings.connect_to)
-        return f"unix:{target.unix_path}" if target.unix_path else target.authority
+    def user(self, credential: Credential | None) -> str:
+        """The name that a first step logs in with."""
+        return steps.user_of(self.settings._replace(credential=credential or self.settings.credential))
 
     def _url(self, sni: str | None, path: str) -> str:
         """The URL whose host is the SNI; without one the address, because an address is no SNI."""
@@ -114,28 +128,22 @@ class Telling(Knowledge):
         return f"https://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
     def _connect_to(self, sni: str | None) -> list[str]:
-        return ["--connect-to", self._connect()] if sni and sni != self.settings.target.host else []
+        return ["--connect-to", repeating.connect(self)] if sni and sni != self.settings.target.host else []
 
-    def _files(self, credential: Credential | None) -> tuple[list[str], list[str]]:
-        """(commands that make it, our options) for a credential: the user's files, or a throw-away one by its recipe."""
+    def _files(self, credential: Credential | None) -> tuple[list[str], list[str], tuple[str, str] | None]:
+        """(commands that make it, our options, its PEM files) for a credential: the user's, or a throw-away one by its recipe."""
         if credential is None:
-            return [], []
+            return [], [], None
         files = credential.origin.files
         if files and not credential.throw_away:
-            return [], ["--pfx", files[0]] if credential.origin.format == "pkcs12" else _pem_options(files)
-        made = self.kit.recipe(credential) if self.kit is not None else []
-        return made, ["--cert", "probe.pem", "--key", "probe.key"]
+            own = files_of(credential)
+            return list(own.made), _pem_options(files) if not own.made else ["--pfx", files[0]], (own.cert, own.key)
+        made = self.kit.recipe(credential, self.inputs.issuer_files) if self.kit is not None else []
+        return made, ["--cert", "probe.pem", "--key", "probe.key"], ("probe.pem", "probe.key")
 
 
 def _pem_options(files: tuple[str, ...]) -> list[str]:
     return ["--cert", files[0], *(["--key", files[1]] if len(files) > 1 else [])]
-
-
-def _openssl_option(option: str, value: str) -> list[str]:
-    """Our option as `openssl s_client` calls it; the certificates behind the first go into the chain."""
-    if option == "--cert":
-        return ["-cert", value, "-cert_chain", value]
-    return ["-key", value] if option == "--key" else []
 
 
 def _printf(shape: Shape, host: str) -> str:

@@ -6,6 +6,7 @@ from inspector.analysis.audit_outcome import Outcome
 from inspector.credentials.model import Credential
 from inspector.der import certificate
 from inspector.der.names import comparison_key
+from inspector.session.audit import repeating
 from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
 from inspector.session.audit.kit import certificate_name
 
@@ -211,6 +212,7 @@ def store(audit: Auditor) -> Checking:
             confidence="likely",
             facts=tuple(certificate_name(name) for name in public[:5]),
             control=f"{len(names)} names in the CertificateRequest",
+            repeat=repeating.s_client(audit),
         )
     if not names:
         return audit.result("TRUST-STORE", "undecided", "the server lists no names, so its trust cannot be seen")

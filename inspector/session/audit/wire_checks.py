@@ -8,6 +8,7 @@ from inspector.analysis.findings import Severity
 from inspector.der import certificate
 from inspector.der.names import comparison_key
 from inspector.plan import HelloPlan
+from inspector.session.audit import repeating
 from inspector.session.audit.auditor import Auditor, Checking, Doing
 from inspector.session.audit.kit import certificate_name
 from inspector.wire import events as wire
@@ -24,6 +25,7 @@ PRIVATE_SUFFIXES = (".local", ".internal", ".corp", ".lan", ".intranet", ".home.
 OLD_HASHES = {0x01: "MD5", 0x02: "SHA-1"}
 MODERN = {0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0807, 0x0808}
 VERSION_NAMES = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+OPTIONS = {0x0300: "-ssl3", 0x0301: "-tls1", 0x0302: "-tls1_1"}  # of the openssl program
 OLD_VERSIONS = (0x0301, 0x0302, 0x0300, 0x0002)
 
 
@@ -59,6 +61,7 @@ def ca_list(audit: Auditor) -> Checking:
                 confidence="confirmed",
                 facts=(f"{len(request.authorities)} names, {request.authorities_bytes} bytes",),
                 control=f"limit of {limit} bytes",
+                repeat=repeating.s_client(audit),
             )
     texts = [certificate_name(name) for name in request.authorities]
     inside = [text for text in texts if any(suffix in text.lower() for suffix in PRIVATE_SUFFIXES)]
@@ -71,6 +74,7 @@ def ca_list(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(inside[:3]),
             control="CertificateRequest, sent before any authentication",
+            repeat=repeating.s_client(audit),
         )
     return audit.result("REQ-CALIST", "pass", f"{len(texts)} names, {request.authorities_bytes} bytes")
 
@@ -94,6 +98,7 @@ def match(audit: Auditor) -> Checking:
         confidence="confirmed",
         facts=tuple(certificate_name(name) for name in request.authorities[:3]),
         control="issuers of your chain: " + ", ".join(certificate.parse(der).issuer for der in audit.settings.credential.chain),
+        repeat=repeating.s_client(audit),
     )
 
 
@@ -116,6 +121,7 @@ def signature_schemes(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(SignatureScheme(code).label for code in schemes),
             control="RFC 8446, 4.2.3",
+            repeat=repeating.s_client(audit),
         )
     if labels:
         return audit.result(
@@ -126,6 +132,7 @@ def signature_schemes(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(labels),
             control="RFC 9155",
+            repeat=repeating.s_client(audit),
         )
     return audit.result("REQ-SIGALGS", "pass", f"{len(schemes)} schemes, none of them with MD5 or SHA-1")
 
@@ -171,7 +178,7 @@ def versions(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(f"ServerHello with {name}" for name in old),
             control="a hello that offers nothing else",
-            repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_1 -cipher 'ALL:@SECLEVEL=0'",
+            repeat="\n".join(repeating.s_client(audit, OPTIONS[v], "-cipher", "ALL:@SECLEVEL=0") for v in spoken if v in OPTIONS),
         )
     beyond = [version for version in audit.versions if version not in audit.profile.versions]
     if beyond:
@@ -183,7 +190,7 @@ def versions(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=tuple(f"handshake with TLS {version}" for version in beyond),
             control=f"profile {audit.profile}: TLS {', '.join(audit.profile.versions)}",
-            repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_2",
+            repeat=repeating.s_client(audit, "-tls1_2"),
         )
     if audit.versions and "1.3" not in audit.versions:
         return audit.result(
@@ -194,6 +201,7 @@ def versions(audit: Auditor) -> Checking:
             confidence="confirmed",
             facts=("a handshake that offers TLS 1.3 ends in TLS 1.2",),
             control="RFC 8446, Appendix E.1.5",
+            repeat=repeating.s_client(audit, "-tls1_3"),
         )
     if not audit.versions:
         return audit.result("PROTO-VERSION", "undecided", "no version could be agreed on")
@@ -273,6 +281,13 @@ def _beyond_profile(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
     return [("low", f"not in {audit.profile}: {CipherSuite(answer.cipher_suite).label}")]
 
 
+def _agreed_again(audit: Auditor, found: list[str]) -> str:
+    """A handshake for each suite that was found, and a plain one for what shows in any."""
+    suites = [words.rpartition(": ")[2] for words in found if ": TLS_" in words]
+    lines = [repeating.s_client(audit, "-tls1_2", "-cipher", f"{repeating.openssl_suite(suite)}:@SECLEVEL=0") for suite in suites]
+    return "\n".join([*lines, *([repeating.s_client(audit, "-tls1_2")] if len(suites) < len(found) else [])])
+
+
 def ciphers(audit: Auditor) -> Checking:
     """PROTO-CIPHERS: weak suites, one kind a hello; extended master secret, safe renegotiation and compression in TLS 1.2."""
     if "1.2" not in audit.versions and audit.versions:
@@ -300,5 +315,5 @@ def ciphers(audit: Auditor) -> Checking:
         confidence="confirmed",
         facts=tuple(words for _, words in found),
         control="hellos that offer nothing else",
-        repeat=f"openssl s_client -connect {audit.settings.target.authority} -tls1_2 -cipher 'ALL:COMPLEMENTOFALL:@SECLEVEL=0'",
+        repeat=_agreed_again(audit, [words for _, words in found]),
     )
