@@ -9,8 +9,9 @@ import pytest
 from inspector.analysis.audit_grade import at_least, enforcement, grade
 from inspector.analysis.audit_reference import NEEDS, TABLE, remedy
 from inspector.analysis.findings import CheckResult
+from inspector.credentials import mint
 from inspector.session.audit import table
-from tests.audit.bench import audited, good
+from tests.audit.bench import NOW, audited, good
 
 
 def checks(**changes: Any) -> list[CheckResult]:
@@ -114,10 +115,23 @@ def test_a_grade_that_nothing_can_lower_is_given_though_the_audit_ended_early() 
 
 def test_what_needs_no_more_than_was_seen_is_judged_though_the_audit_ended_early() -> None:
     found = {check.id: check for check in audited(served, good(), max_connections=20).part.checks}
-    assert (found["SRV-CHAIN"].status, found["CLI-CRED"].status, found["ENF-PATH"].status) == ("undecided", "finding", "not_run")
+    assert (found["SRV-CHAIN"].status, found["CLI-CRED"].status, found["ENF-PATH"].status) == ("undecided", "pass", "not_run")
     assert "cap of 20" in found["ENF-PATH"].summary
 
 
 def test_a_certificate_that_is_sent_without_its_unknown_ca_is_tried() -> None:
     tried = audited(served, good()).probes
     assert any("unknown CA, sent alone" in probe for probe in tried)
+
+
+@pytest.mark.parametrize(("anybody", "gap"), [(False, False), (True, True)])
+def test_a_chain_has_no_gap_that_the_server_fills(anybody: bool, gap: bool) -> None:
+    middle = mint.authority("Issuing CA", mint.authority("Root", now=NOW), now=NOW)
+    credential = mint.leaf("alice", middle, now=NOW).credential("good")
+    alone = credential._replace(chain=credential.chain[:1], throw_away=False)
+
+    def serve(asked: Any) -> tuple[int, bytes]:
+        return (200, b"orders") if asked.who == "good" or (anybody and asked.who != "nobody") else (403, b"no")
+
+    found = next(check for check in audited(serve, alone).part.checks if check.id == "CLI-CRED")
+    assert ("missing-intermediate" in found.summary) is gap

@@ -7,6 +7,7 @@ import shlex
 
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import Finding, Severity
+from inspector.credentials.model import Credential
 from inspector.der import certificate
 from inspector.der.certificate import Certificate
 from inspector.session.audit import repeating
@@ -186,13 +187,21 @@ def _has_staple(outcome: Outcome) -> bool:
     )
 
 
+def _known_to_server(audit: Auditor, credential: Credential) -> tuple[bytes, ...]:
+    """Names of CAs that the server has: those that it lists, and the issuer of what it let in where it lets in not just anybody."""
+    tells = audit.reached and audit.status_of("TRUST-ANY") == "pass"
+    return (*audit.ca_names(), *([certificate.parse(credential.chain[-1]).issuer_der] if tells else []))
+
+
 def own_credential(audit: Auditor) -> Checking:
     """CLI-CRED: the findings of `mtls check`."""
     yield from ()
     from inspector.analysis.credential import judge_credential
 
     assert audit.settings.credential is not None
-    findings: tuple[Finding, ...] = judge_credential(audit.settings.credential, audit.settings.now)
+    findings: tuple[Finding, ...] = judge_credential(
+        audit.settings.credential, audit.settings.now, known_names=_known_to_server(audit, audit.settings.credential)
+    )
     bad = [f for f in findings if f.severity != "info"]
     if not bad:
         return audit.result("CLI-CRED", "pass", "nothing is wrong with your credential")
