@@ -32,7 +32,8 @@ class Asked(NamedTuple):
     who: str
 
 
-Serve = Callable[[Asked], "tuple[int, bytes] | tuple[int, bytes, dict[str, str]] | None"]
+DEAF = "deaf"
+Serve = Callable[[Asked], "tuple[int, bytes] | tuple[int, bytes, dict[str, str]] | str | None"]
 
 
 def good(**faults: Any) -> Credential:
@@ -40,7 +41,7 @@ def good(**faults: Any) -> Credential:
 
 
 def audited(serve: Serve, credential: Credential | None = None, **inputs: Any) -> Audited:
-    """What an audit of this server comes to; ``serve`` returns None where TLS refuses."""
+    """What an audit of this server comes to; ``serve`` returns None where TLS refuses, and DEAF where nothing ever comes."""
     settings = Settings(Target("127.0.0.1", 8443), credential=credential, server_name="localhost", insecure=True, now=NOW)
     given = {"paths": ("/orders",), "per_second": 0.0, "total_seconds": 1e9, **inputs}
     return answered(run(Inputs(settings, **given), random.Random(1)), serve, credential)
@@ -65,6 +66,9 @@ def _transcript(plan: Any, serve: Serve, credential: Credential | None) -> Trans
         return found
     conversation = plan.application(Channel("http/1.1", "TLSv1.3"))
     answer = serve(_asked(plan, conversation.data_to_send(), credential))
+    if answer == DEAF:
+        found.append(ev.Ended(1.0, "client", "deadline", Phase.HELLO))
+        return found
     if answer is None:
         found.append(Alert(Side.SERVER, 1.0, 2, 116, True))
         return found

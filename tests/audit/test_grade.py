@@ -11,7 +11,7 @@ from inspector.analysis.audit_reference import NEEDS, TABLE, remedy
 from inspector.analysis.findings import CheckResult
 from inspector.credentials import mint
 from inspector.session.audit import table
-from tests.audit.bench import NOW, audited, good
+from tests.audit.bench import DEAF, NOW, audited, connections, good
 
 
 def checks(**changes: Any) -> list[CheckResult]:
@@ -109,7 +109,7 @@ def test_an_audit_that_ended_before_what_could_lower_the_grade_has_none(most: in
 
 
 def test_a_grade_that_nothing_can_lower_is_given_though_the_audit_ended_early() -> None:
-    result = audited(lambda asked: (200, b"orders"), good(), max_connections=8)
+    result = audited(lambda asked: (200, b"orders"), good(), max_connections=9)
     assert (result.part.grade, result.part.enforcement) == ("F", "NOT_ENFORCED")
 
 
@@ -135,3 +135,40 @@ def test_a_chain_has_no_gap_that_the_server_fills(anybody: bool, gap: bool) -> N
 
     found = next(check for check in audited(serve, alone).part.checks if check.id == "CLI-CRED")
     assert ("missing-intermediate" in found.summary) is gap
+
+
+@pytest.mark.parametrize("credential", [good(), None])
+def test_a_server_that_shuts_us_out_has_refused_nothing_by_its_certificate(credential: Any) -> None:
+    bad = []
+
+    def serve(asked: Any) -> tuple[int, bytes] | None:
+        bad.append(asked.who != "good")
+        if sum(bad) > 12:
+            return None
+        return (200, b"orders") if asked.who == "good" else (403, b"no")
+
+    part = audited(serve, credential, paths=("/orders",)).part
+    assert (part.enforcement, part.grade) == ("NOT_DETERMINED", "-")
+    assert {check.status for check in part.checks if check.id in ("ENF-HOST", "ENF-SNI")} == {"undecided"}
+    assert any("did it shut us out?" in note for note in part.notes)
+
+
+def test_a_server_that_answers_in_the_end_as_in_the_beginning_has_not_shut_us_out() -> None:
+    part = audited(served, good()).part
+    assert (part.enforcement, part.grade) == ("ENFORCED", "A")
+
+
+def test_a_server_that_says_nothing_any_more_is_left_alone() -> None:
+    seen = []
+
+    def serve(asked: Any) -> Any:
+        seen.append(asked)
+        return DEAF if len(seen) > 20 else served(asked)
+
+    result = audited(serve, good())
+    assert (result.part.enforcement, connections(result)) == ("NOT_DETERMINED", 24)
+
+
+def test_names_that_are_never_answered_do_not_end_the_audit() -> None:
+    result = audited(lambda asked: served(asked) if asked.sni == "localhost" else DEAF, good(), max_connections=300)
+    assert not any("ended early" in note for note in result.part.notes)

@@ -14,6 +14,7 @@ from inspector.analysis.audit_outcome import Outcome
 from inspector.app import privileged, steps
 from inspector.app.http_message import Limits, Request, one
 from inspector.plan import Channel, Conversation, HandshakePlan, Pause, PlaintextPlan, TlsVersion
+from inspector.report.network import spoke_tls
 from inspector.session.audit.inputs import Inputs
 from inspector.session.audit.shape import KEEP, Checking, Doing, Probing, Shape
 from inspector.session.audit.telling import Telling
@@ -24,6 +25,7 @@ __all__ = ["KEEP", "Auditor", "Checking", "Doing", "Probing", "Shape", "Stop"]
 LIMITS = Limits(body=1024 * 1024)
 HUSHED = 4  # so many silent refusals of certificates show that this is the server's way; fewer prove little
 REFUSED_CONNECTIONS = 3  # that end the audit
+DEAF = 3  # connections in a row on which nothing came: then a plain one tells whether anybody is still there
 TLS_VERSIONS = {"1.2": TlsVersion.TLS1_2, "1.3": TlsVersion.TLS1_3}
 
 
@@ -39,6 +41,10 @@ class Auditor(Telling):
         self.listing: list[str] = []  # every probe in words, for --dry-run and the report
         self.connections = 0
         self.refusals = 0
+        self.deaf = 0  # connections in a row on which the server said nothing at all
+        self.reserved = 0  # connections that are kept for the end
+        self.capped = False
+        self.shut_out: int | None = None  # the last probe before the server answered us otherwise than in the beginning
         self.hushed = 0  # certificates that were refused without a word so far, none of which got in later
         self.stopped: str | None = None
         self.interrupted = False
@@ -113,7 +119,8 @@ class Auditor(Telling):
             return self._pretend(plan, words)
         if self.stopped:
             raise Stop(self.stopped)
-        if self.connections >= self.inputs.max_connections:
+        if self.connections >= self.inputs.max_connections - self.reserved:
+            self.capped = True
             raise Stop(f"the cap of {self.inputs.max_connections} connections was reached (--max-connections)")
         if self.connections and self.inputs.per_second:
             yield Pause(1.0 / self.inputs.per_second)
@@ -127,6 +134,8 @@ class Auditor(Telling):
         outcome = oracle.classify(transcript)._replace(name=plan.name, number=self.connections, what=words)
         self.outcomes.append(outcome)
         self._watch(outcome)
+        if self.deaf == DEAF:
+            yield from self.send(self.plan(Shape("anybody?", self.path)), "a plain request, to see whether anybody is there")
         credential = getattr(plan, "credential", None)
         if credential is not None and outcome.silent:
             self.hushed += 1
@@ -152,6 +161,9 @@ class Auditor(Telling):
         transcript = outcome.transcript
         if transcript is None or isinstance(transcript.plan, PlaintextPlan):
             return  # a plain port may well be closed
+        self.deaf = self.deaf + 1 if outcome.how == "timeout" and not spoke_tls(transcript) else 0
+        if self.deaf > DEAF:
+            raise Stop(f"the server says nothing any more, {self.deaf} times in a row")
         refused = outcome.kind == oracle.UNREACHABLE and any(attempt.kind == "refused" for attempt in transcript.all(ev.Attempt))
         self.refusals = self.refusals + 1 if refused else 0
         if self.refusals >= REFUSED_CONNECTIONS:

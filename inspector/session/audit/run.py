@@ -13,6 +13,7 @@ from inspector.analysis.findings import CheckResult
 from inspector.plan import Step
 from inspector.report.model import AuditPart, Coverage
 from inspector.report.network import spoke_tls
+from inspector.session.audit import staying
 from inspector.session.audit.auditor import Auditor, Doing, Shape, Stop
 from inspector.session.audit.inputs import Inputs
 from inspector.session.audit.kit import Kit
@@ -194,17 +195,22 @@ def _checks(audit: Auditor) -> Doing[None]:
 
     Where a limit or somebody ended the audit, those still run that need no more than what was seen.
     """
+    audit.reserved = 1
+    last_sent: dict[str, int] = {}
     for row in audit_reference.TABLE:
         missing = next((need for need in row.needs if not NEEDS[need](audit)), None)
         if missing is not None:
             audit.results.append(_not_run(audit, row.id, f"it needs {audit_reference.NEEDS[missing]}", missing))
             continue
+        before = audit.connections
         try:
             result = yield from CHECKS[row.id](audit)
         except Stop as stop:
             audit.stopped = str(stop)
             continue
+        last_sent[row.id] = audit.connections if audit.connections > before else 0
         audit.results.append(result)
+    yield from staying.check(audit, last_sent)
 
 
 def _not_run(audit: Auditor, check: str, why: str, need: str | None = None) -> CheckResult:
@@ -243,8 +249,8 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     )
     run_ = sum(check.status in ("pass", "finding") for check in checks)
     graded = f"grade {letter}: {why}"
-    if any(audit_grade.would_lower(check, letter) for check in checks if (check.needs or "").startswith(ENDED)):
-        letter, graded = "-", f"no grade, because the audit ended before checks that could lower it; so far {letter}: {why}"
+    if any(audit_grade.would_lower(check, letter) for check in checks if _unheard(audit, check)):
+        letter, graded = "-", f"no grade, because checks that could lower it were not made; so far {letter}: {why}"
     part = AuditPart(
         enforcement=_enforcement(audit, checks),
         grade="-" if run_ == 0 else letter,
@@ -255,6 +261,7 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
         notes=(
             *([graded] if run_ else []),
             *notes,
+            *([] if audit.shut_out is None else [f"since probe {audit.shut_out} it answered otherwise: did it shut us out?"]),
             f"versions: {', '.join(audit.versions) or 'none'}",
             f"profile: {audit.profile}",
             f"{audit.connections} connections were made",
@@ -266,12 +273,16 @@ def _result(audit: Auditor, notes: list[str]) -> Audited:
     )
 
 
+def _unheard(audit: Auditor, check: CheckResult) -> bool:
+    """The audit ended before this check, or the server no longer listened."""
+    return (check.needs or "").startswith(ENDED) or (audit.shut_out is not None and check.status == "undecided")
+
+
 def _enforcement(audit: Auditor, checks: tuple[CheckResult, ...]) -> audit_grade.Enforcement:
     """The verdict; an audit that ended before the critical checks were done cannot say that the server enforces."""
     found = audit_grade.enforcement(checks, _good_accepted(audit))
-    done = {result.id for result in audit.results if not (result.needs or "").startswith(ENDED)}
-    critical = {row.id for row in audit_reference.TABLE if row.severity == "critical"}
-    return "NOT_DETERMINED" if found == "ENFORCED" and audit.stopped and not critical <= done else found
+    critical = [check for check in checks if audit_reference.BY_ID[check.id].severity == "critical"]
+    return "NOT_DETERMINED" if found == "ENFORCED" and any(_unheard(audit, check) for check in critical) else found
 
 
 def _good_accepted(audit: Auditor) -> bool | None:
