@@ -233,6 +233,7 @@ GO_WORDS: dict[str, str] = {
     "critical-extension": "x509: unhandled critical extension",
     "issuer-not-ca": "x509: invalid signature: parent certificate cannot sign this kind of certificate",
     "weak-signature": "x509: cannot verify signature: insecure algorithm SHA1-RSA",
+    "signature-algorithm": "x509: unsupported elliptic curve (or: tls: client certificate used with invalid signature algorithm)",
     "*": "x509: certificate signed by unknown authority",
 }
 JAVA_WORDS: dict[str, str] = {

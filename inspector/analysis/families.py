@@ -74,7 +74,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "masked", "a proxy or an application that answers 'forbidden' to every fault of a certificate (pages of its own)", 0.04,
-        answers.MASKS, answers.MISSING_MASKED, _SORTS | {"server-depth": 0.6}, hooks=0.05,
+        answers.MASKS, answers.MISSING_MASKED, _SORTS | {"server-depth": 0.4}, hooks=0.05,
         products=r"nginx|openresty|haproxy|envoy|aws|amazon|cloudflare",
     ),
     Family(

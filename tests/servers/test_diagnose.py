@@ -121,6 +121,24 @@ def test_intermediate_that_was_not_sent_is_missed_by_name(lab: Lab, pki: Pki, mt
     assert len(called.report["client_auth"]["sent_chain"]) == 1
 
 
+@pytest.mark.parametrize("server", ["haproxy", "go", "nginx"])
+def test_issuing_ca_that_was_left_out_below_one_that_was_sent_is_missed(lab: Lab, pki: Pki, mtls: Mtls, server: str) -> None:
+    """Of two CAs the lower one is missing: what was sent leads to the server's root, and is not connected to the leaf."""
+    issuing = issue("Issuing CA 7", pki.intermediate, ca=True)
+    leaf = issue("alice", issuing, eku=CLIENT)
+    kind = own(pki, "torn", leaf._replace(above=(pki.intermediate.cert,)))
+    called = diagnose(mtls, pki, getattr(lab, server)(), kind)
+    assert (called.report["client_auth"]["verdict"], causes(called)[0]) == ("rejected", "missing-intermediate")
+    assert "Issuing CA 7" in evidence(called)
+
+
+def test_gap_is_kept_in_question_where_the_server_lists_others_than_it_trusts(lab: Lab, pki: Pki, mtls: Mtls) -> None:
+    server = lab.apache(f"SSLVerifyClient require\nSSLVerifyDepth 3\nSSLCADNRequestFile {pki['other-root.pem']}")
+    called = diagnose(mtls, pki, server, "missing-intermediate")
+    assert causes(called)[0] == "missing-intermediate"
+    assert diagnose(mtls, pki, server).report["client_auth"]["verdict"] == "accepted"
+
+
 def string_types(pki: Pki) -> Entity:
     """A leaf whose issuer's name is the text of its CA's subject in another ASN.1 string type."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -155,6 +173,18 @@ def test_key_that_fits_no_scheme_asked_for_was_not_sent_and_this_is_said(lab: La
     assert match(called)["signature-scheme"]["ok"] is False
     assert "fits none of the signature schemes" in evidence(called)
     assert called.report["client_auth"]["sent"] is False
+
+
+@pytest.mark.parametrize(("tls", "verdict"), [("1.2", "rejected"), ("1.3", "accepted")])
+def test_key_on_another_curve_than_the_servers_is_refused_over_tls_1_2_and_this_is_said(
+    lab: Lab, pki: Pki, mtls: Mtls, tls: str, verdict: str
+) -> None:
+    """PostgreSQL allows prime256v1 alone, unless told otherwise."""
+    kind = own(pki, "p384", issue("alice", pki.intermediate, eku=CLIENT, key=ec.generate_private_key(ec.SECP384R1())))
+    called = diagnose(mtls, pki, lab.postgres(), kind, tls=tls, options=("--starttls", "postgres"))
+    assert called.report["client_auth"]["verdict"] == verdict
+    assert causes(called)[:1] == (["signature-algorithm"] if verdict == "rejected" else [])
+    assert ("secp384r1" in evidence(called)) is (verdict == "rejected")
 
 
 # ---- nothing is wrong, and hidden causes ------------------------------------------------------------------------
