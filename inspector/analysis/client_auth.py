@@ -260,8 +260,12 @@ def _by_close(seen: Flights) -> Judgement | None:
     if not seen.we_spoke:
         told = f"{how} right after the handshake, before anything was asked, without an alert"
         return Judgement("rejected", told, 0.85, "close", ground="close")
-    if not _listened(seen):
+    if not listened(seen.transcript):
         return Judgement("rejected", f"{how} in answer to the first step, without an alert", 0.6, "close", ground="step")
+    agreed = agreed_protocol(seen.transcript)
+    if agreed is not None:
+        told = f"{how} only in answer to the first step, although it had agreed to speak {agreed}: its application refuses"
+        return Judgement("rejected", told, 0.6, "close", ground="step")
     told = f"{how} only in answer to the first step: TLS had let us in, and the step may not be of its protocol"
     return Judgement("undecided", told, 0.6, ground="step")
 
@@ -272,9 +276,16 @@ def _idled(seen: Flights) -> bool:
     return seen.transcript.plan is not None and ended is not None and ended.phase is Phase.APPLICATION
 
 
-def _listened(seen: Flights) -> bool:
+def listened(transcript: Transcript) -> bool:
     """True where nothing was asked before the server had time to refuse; a captured client may have written at once."""
-    return bool(getattr(seen.transcript.plan, "listen_first", False))
+    return bool(getattr(transcript.plan, "listen_first", False))
+
+
+def agreed_protocol(transcript: Transcript) -> str | None:
+    """What the server agreed to speak with us (ALPN), so that it is not our first step that it did not understand; or None."""
+    done = transcript.last(ev.HandshakeDone)
+    agreed = done.alpn if done is not None else None
+    return agreed if agreed is not None and agreed in getattr(transcript.plan, "alpn", ()) else None
 
 
 def _by_missing_answer(seen: Flights) -> Judgement | None:

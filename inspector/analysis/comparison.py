@@ -53,7 +53,7 @@ class Settled(NamedTuple):
 def answer_of(transcript: Transcript, auth: ClientAuth) -> Answer:
     """How a server answered one try."""
     reply = getattr(flights.survey(transcript).answer, "http", None)
-    if auth.verdict == "rejected" and auth.rejected_by in {"tls_alert", "close"}:
+    if auth.verdict == "rejected" and auth.rejected_by in {"tls_alert", "close"} and auth.ground != "step":
         return Answer("tls", auth.rests_on)
     if auth.ground == "sign" and getattr(transcript.plan, "application", None) is not None:
         return Answer("answered", auth.rests_on)

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspector.analysis import flights
 from inspector.analysis.authority import Standing
-from inspector.analysis.client_auth import ClientAuth
+from inspector.analysis.client_auth import ClientAuth, listened
 from inspector.analysis.observations import HELLO, Observed, causes_in_words
 from inspector.der.names import rfc4514
 from inspector.trace import events as ev
@@ -73,7 +73,7 @@ def _network_signal(transcript: Transcript) -> str | None:
 
 
 def _ending(transcript: Transcript, seen: flights.Flights, auth: ClientAuth) -> str:
-    if auth.ground == "step" and auth.verdict == "undecided":
+    if auth.ground == "step" and listened(transcript):
         return "dropped"
     ended = transcript.last(ev.Ended)
     if ended is not None and ended.how == "reset" and ended.by != "client":

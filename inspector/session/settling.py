@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from inspector.analysis import flights
-from inspector.analysis.client_auth import EXPLICIT, ClientAuth, judge
+from inspector.analysis.client_auth import EXPLICIT, ClientAuth, agreed_protocol, judge
 from inspector.analysis.comparison import Settled, answer_of, compare, faults_that_show
 from inspector.analysis.observations import Observed, ProbeSeen
 from inspector.plan import Channel, Conversation, HandshakePlan, Step, TlsVersion
@@ -88,17 +88,12 @@ def _closed_late(auth: ClientAuth) -> bool:
     return auth.verdict != "accepted" and auth.ground in {"step", "close"}
 
 
-def _agreed_on(transcript: Transcript) -> str | None:
-    done = transcript.last(ev.HandshakeDone)
-    return done.alpn if done is not None else None
-
-
 def _try_http2(run: Runner, state: State, gathered: Gathered) -> Settling:
     """A server that agreed to no protocol, and closed, may speak HTTP/2 only (gRPC, proxies for it)."""
     probe = over_http2(run.plan)
     transcript = yield from run.make(probe)
     seen = run.seen(probe, transcript)
-    if _agreed_on(transcript) != "h2" or _closed_late(judge(transcript)):
+    if agreed_protocol(transcript) != "h2" or _closed_late(judge(transcript)):
         return _noted(state, seen)
     run.plan = probe.plan()
     return _taken_over(state, transcript, gathered, seen, "the server speaks HTTP/2 only: all else was tried with it")
@@ -138,28 +133,23 @@ def _compare(run: Runner, state: State) -> Settling:
     return state if settled is None else _decided(state, settled)
 
 
-def _refused_what_was_agreed(state: State) -> bool:
-    """The server agreed to speak our protocol (ALPN), so it was not our first step that it did not understand."""
-    plan, agreed = state.transcript.plan, _agreed_on(state.transcript)
-    return agreed is not None and agreed in getattr(plan, "alpn", ())
-
-
 def _after_close(run: Runner, state: State, gathered: Gathered, *, http: bool) -> Settling:
     """The connection was closed where no answer had come."""
     if state.facts.auth.ground == "step":
         state = yield from _listen(run, state)
         if state.facts.auth.verdict == "rejected" and state.facts.observed.signal.startswith("alert:"):
             return state
-    unknown = http and _agreed_on(state.transcript) is None and state.transcript.first(ev.HandshakeDone) is not None
+    unknown = http and agreed_protocol(state.transcript) is None and state.transcript.first(ev.HandshakeDone) is not None
     if unknown and run.may_go_on():
         state = yield from _try_http2(run, state, gathered)
     if state.facts.auth.ground != "step":
         return state
     if state.facts.auth.sent and run.may_go_on():
         state = yield from _compare(run, state)
-    if state.facts.auth.verdict == "undecided" and _refused_what_was_agreed(state):
-        told = (f"{state.facts.auth.rests_on.rstrip('.')}. The server agreed to speak {_agreed_on(state.transcript)}, and closed "
-                "the connection when we did: its application refuses")
+    agreed = agreed_protocol(state.transcript)
+    if state.facts.auth.verdict == "undecided" and agreed is not None:
+        told = (f"{state.facts.auth.rests_on.rstrip('.')}. The server agreed to speak {agreed}, and closed the connection when we "
+                "did: its application refuses")
         return _decided(state, Settled("rejected", told, 0.6, "close"))
     return state
 

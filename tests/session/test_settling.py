@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from cryptography.x509 import load_der_x509_certificate
 from OpenSSL import SSL
 
-from inspector.plan import TlsVersion
+from inspector import drive
+from inspector.plan import TlsVersion, Trust
 from inspector.report.outcome import ExitCode, exit_code
-from inspector.session import diagnose
+from inspector.session import diagnose, handshake
+from inspector.session.settings import Settings
 from tests.drive.peers import Peer, read_until_closed, server_context, tls_server
-from tests.engine.pairs import CLIENT, SERVER, STRANGER
-from tests.session.test_diagnose import EXPIRED, FORBIDDEN, OK, ids, part, probes, run, verdict
+from tests.engine.pairs import CLIENT, ROOT, SERVER, STRANGER
+from tests.session.test_diagnose import EXPIRED, FORBIDDEN, OK, QUICK, ids, part, probes, run, verdict
 
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n"
 BAD_REQUEST = b'HTTP/1.1 400 Bad Request\r\nContent-Length: 30\r\n\r\n{"error":"missing parameter"} \n'
@@ -80,6 +83,17 @@ def test_server_that_drops_us_after_it_agreed_to_speak_http_refuses_in_its_appli
         report = run(peer, CLIENT.credential())
     assert (verdict(report), ids(report)[0]) == ("rejected", "not-authorised")
     assert LISTENED in probes(report)
+
+
+@pytest.mark.parametrize(("alpn", "expected"), [(("http/1.1",), "rejected"), ((), "undecided")])
+def test_one_handshake_tells_a_refusal_from_another_protocol_by_what_was_agreed(alpn: tuple[str, ...], expected: str) -> None:
+    """Without a comparison, too: `mtls handshake` makes one connection."""
+    with serving(closing_at_the_first_byte, asks=ssl.CERT_OPTIONAL, alpn=alpn) as peer:
+        settings = Settings(peer.target, CLIENT.credential(), Trust((ROOT.cert,)), server_name="localhost", app="http",
+                            timeouts=QUICK, now=time.time())
+        report = drive.run(handshake.run(settings))
+    assert verdict(report) == expected
+    assert exit_code(report) is (ExitCode.NO if alpn else ExitCode.UNDECIDED)
 
 
 def test_server_that_closes_when_nothing_was_asked_has_rejected_us() -> None:
