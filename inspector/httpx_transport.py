@@ -64,7 +64,7 @@ class InspectorTransport(httpx.BaseTransport):
             raise httpx.ConnectError(exc.message, request=request) from exc
         self.reports.append(response.report)
         return httpx.Response(
-            response.status, content=response.body,
+            response.status, stream=httpx.ByteStream(response.body),  # not content=, which would be read by now
             headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers],
             extensions={"http_version": f"HTTP/{response.version}".encode(), "mtls_report": response.report})
 

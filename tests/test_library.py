@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
 from pathlib import Path
@@ -86,6 +87,16 @@ def test_httpx_sends_the_callers_host_and_a_length_and_gets_any_bytes_back(pki):
     assert b"\r\nHost: other.test\r\n" in asked[0].head
     assert b"\r\nContent-Length: 0" in asked[0].head
     assert dict(answer.headers.raw)[b"X-B"] == b"\xe9"
+
+
+def test_httpx_can_stream_an_answer_raw_or_decoded(pki):
+    packed = gzip.compress(b"much " * 1000)
+    with web(pki, lambda *_: ok(packed, head=b"Content-Encoding: gzip\r\n")) as (port, _), client(pki) as http:
+        with http.stream("GET", f"https://localhost:{port}/") as answer:
+            assert b"".join(answer.iter_raw()) == packed
+        with http.stream("GET", f"https://localhost:{port}/") as answer:
+            assert b"".join(answer.iter_bytes()) == b"much " * 1000
+        assert http.get(f"https://localhost:{port}/").content == b"much " * 1000
 
 
 def test_httpx_is_told_a_refusal_as_a_connect_error(pki, closed):
