@@ -46,6 +46,11 @@ class Target(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
+def without_zone(host: str) -> str:
+    """An address without the zone, which means something on this machine only (RFC 4007, Section 11.2)."""
+    return host.partition("%")[0] if ":" in host else host
+
+
 def is_ip_address(text: str) -> bool:
     """True for a textual IPv4 or IPv6 address (a zone such as ``%eth0`` is allowed)."""
     try:
@@ -114,6 +119,8 @@ def _from_url(text: str, default_port: int) -> Target:
     if not scheme or CONTROL.search(netloc) or netloc not in text:  # urlsplit drops line ends and tabs
         raise UsageError(f"{_shown(text)} is not a URL", hint=hint)
     _, _, port = place.rpartition("]")[2].partition(":")
+    if ":" in host and "%25" in host:  # a zone as RFC 6874 writes it in a URL
+        host = host.replace("%25", "%", 1)
     return Target(
         to_ascii_host(host), _port(port, text) if port else default_port, None, _url_path(text), scheme, userinfo or None)
 

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from inspector.app import steps
 from inspector.cli.road_options import addresses_for, parse_proxy
 from inspector.errors import UsageError
+from inspector.session.settings import Settings
 from inspector.target import parse_target, to_ascii_host
 
 
@@ -22,6 +24,7 @@ from inspector.target import parse_target, to_ascii_host
     ("https://h.test/%c3%a9", "h.test", "/%c3%a9"),
     ("https://h.test/\udcff", "h.test", "/%FF"),
     ("https://[::1]:8443/a@b", "::1", "/a@b"),
+    ("https://[fe80::1%25eth0]/", "fe80::1%eth0", "/"),
     ("https://straße.test/", "xn--strae-oqa.test", "/"),
     ("https://Bücher.test/", "xn--bcher-kva.test", "/"),
 ])
@@ -76,3 +79,9 @@ def test_a_name_that_no_certificate_can_hold_is_another_name():
     from inspector.analysis.hostname import _reason
 
     assert _reason(b"a.test", "2130706433") == "is another name"
+
+
+def test_a_zone_stays_on_this_machine():
+    settings = Settings(parse_target("https://[fe80::1%25eth0]:8443/"))
+    assert settings.target.host == "fe80::1%eth0"
+    assert [settings.verify_name, steps.http_authority(settings)] == ["fe80::1", "[fe80::1]:8443"]

@@ -11,7 +11,7 @@ from inspector.app.talk import Script, Talk
 from inspector.credentials.model import Credential
 from inspector.errors import UsageError
 from inspector.plan import Channel, Conversation
-from inspector.target import Target
+from inspector.target import Target, without_zone
 
 
 class StepSettings(Protocol):
@@ -151,7 +151,7 @@ def http_authority(settings: Any) -> str:
     """The Host header's value: the server name where one was given, else the target's host; the port unless it is 443."""
     target = settings.target
     host = getattr(settings, "server_name", None) or target.host or "localhost"
-    bracketed = f"[{host}]" if ":" in host else host
+    bracketed = f"[{without_zone(host)}]" if ":" in host else host
     return bracketed if target.port == 443 or target.unix_path else f"{bracketed}:{target.port}"
 
 

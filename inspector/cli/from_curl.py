@@ -73,6 +73,8 @@ def translate(words: list[str]) -> list[str]:
             ours += _url(_next(word, words), globs=globs, as_is=as_is)
         elif word in ("--ciphers", "--tls13-ciphers"):  # ours takes both kinds
             suites.append(_next(word, words))
+        elif word in ("-T", "--upload-file"):
+            ours += ["-T", _one_of(_next(word, words), globs=globs)]
         else:
             ours += _option(word, words)
     return ours + (["--ciphers", ":".join(suites)] if suites else [])
@@ -117,10 +119,17 @@ def _url(text: str, *, globs: bool, as_is: bool) -> list[str]:
         scheme, mark, rest = "https", "://", text
     place, slash, path = rest.partition("/")
     userinfo, at, host = place.rpartition("@")
-    if globs and set(path) & set("{}[]"):
-        raise UsageError("curl makes several URLs of one with {} or [], which is not known here", hint="-g takes them as they are")
+    path = _one_of(path, globs=globs)
     path = slash + path if as_is else without_dots(slash + path)
     return [*(_user(unquote(userinfo)) if at else []), f"{scheme}{mark}{host}{path}"]
+
+
+def _one_of(text: str, *, globs: bool) -> str:
+    """The text where it stands for itself. Raises UsageError where curl would make several of it."""
+    if globs and set(text) & set("{}[]"):
+        raise UsageError("curl makes several URLs, or files, of one with {} or [], which is not known here",
+                         hint="-g takes them as they are")
+    return text
 
 
 def without_dots(path: str) -> str:

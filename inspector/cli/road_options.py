@@ -60,7 +60,8 @@ def addresses_for(target: Target, given: tuple[str, ...]) -> tuple[str, ...]:
     """The addresses of the last ``--resolve`` that is about this target (``*`` is every host). Raises UsageError."""
     found: tuple[str, ...] = ()
     for text in given:
-        host, port, addresses = ([*text.split(":", 2), "", ""])[:3]
+        # curl's + says how long the entry is kept, which is one command's time here
+        host, port, addresses = ([*text.removeprefix("+").split(":", 2), "", ""])[:3]
         parts = tuple(part.strip().strip("[]") for part in addresses.split(",") if part.strip())
         if not host or not (port.isascii() and port.isdigit()) or not parts or not all(is_ip_address(part) for part in parts):
             raise UsageError(f"--resolve '{text}' is not HOST:PORT:ADDRESS", hint="for instance --resolve api.test:443:127.0.0.1")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from inspector.credentials.model import Credential
 from inspector.plan import HandshakePlan, Proxy, Road, Timeouts, TlsVersion, Trust
-from inspector.target import Target
+from inspector.target import Target, without_zone
 
 
 class Settings(NamedTuple):
@@ -49,7 +49,7 @@ class Settings(NamedTuple):
     @property
     def verify_name(self) -> str | None:
         """The name or address that the server's certificate must hold."""
-        return self.server_name or self.target.host or None
+        return without_zone(self.server_name or self.target.host) or None
 
 
 def road_of(settings: Settings) -> Road:

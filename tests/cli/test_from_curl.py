@@ -27,6 +27,7 @@ from tests.cli.recorder import recorder
     ("curl -O https://x/a/b.txt?c", ["-O", "https://x/a/b.txt?c"]),
     ("curl -O -H 'X: y' https://x/a", ["-O", "-H", "X: y", "https://x/a"]),
     ("curl https://x/a/../b/./c?/../d", ["https://x/b/c?/../d"]),
+    ("curl -g -T 'a[1].txt' https://x/", ["-T", "a[1].txt", "https://x/"]),
     ("curl --path-as-is https://x/../a/..", ["https://x/../a/.."]),
     ("curl https://x/../a/..", ["https://x/"]),
     ("curl --socks5-hostname p:1 --pinnedpubkey sha256//a https://x/",
@@ -52,7 +53,8 @@ def test_curl_commands_are_taken_over(text: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("text", [
     "", "wget x", "curl 'x", "curl --unknown x", "curl -H", "curl -E a.pem:secret x", "curl -b jar x", "curl --cert-type ENG x",
-    "curl --proto =http x", "curl -U bob:secret x", "curl 'https://x/{a,b}'", "curl https://x/[1-3]", "curl $'x", "curl $'\\ud83d'",
+    "curl --proto =http x", "curl -U bob:secret x", "curl 'https://x/{a,b}'", "curl https://x/[1-3]", "curl -T {a,b} x",
+    "curl $'x", "curl $'\\ud83d'",
 ])
 def test_what_of_curl_is_not_known_is_said(text: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -61,6 +61,7 @@ def test_the_option_comes_before_the_environment():
 def test_resolve_is_for_one_host_and_port():
     assert addresses_for(TARGET, ("api.test:443:127.0.0.1,[::1]", "other.test:443:10.0.0.1")) == ("127.0.0.1", "::1")
     assert addresses_for(TARGET, ("*:443:10.0.0.1",)) == ("10.0.0.1",)
+    assert addresses_for(TARGET, ("+api.test:443:10.0.0.1",)) == ("10.0.0.1",)
     assert addresses_for(TARGET, ("api.test:444:10.0.0.1",)) == ()
     for text in ("api.test:443", "api.test:443:name", ":443:1.2.3.4", "api.test:x:1.2.3.4"):
         with pytest.raises(UsageError):
