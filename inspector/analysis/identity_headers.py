@@ -86,11 +86,15 @@ def groups(who: Bearer, verdict: str = "SUCCESS") -> tuple[Group, ...]:
 
 
 def identities(all_groups: tuple[Group, ...]) -> tuple[Group, ...]:
-    """Those groups that name somebody in a way that none before them did: beside a certificate only the name is at stake."""
+    """Those groups that name somebody in a way that none before them did: beside a certificate only the name is at stake.
+
+    Underscores are no other way.
+    """
     told: set[Header] = set()
     found = []
     for group in all_groups:
-        names = {header for header in group if header[0].replace("_", "-") not in (*VERIFY, *PRESENT)}
+        spelled = {(name.replace("_", "-"), value) for name, value in group}
+        names = {header for header in spelled if header[0] not in (*VERIFY, *PRESENT)}
         if names - told:
             found.append(group)
         told |= names

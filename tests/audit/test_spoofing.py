@@ -68,7 +68,7 @@ def test_beside_a_certificate_only_names_are_claimed_and_each_once() -> None:
     every, names = dialects.groups(who), dialects.identities(dialects.groups(who))
     assert 1 < len(names) < len(every)
     beside = {name.replace("-", "_") for name in (*dialects.VERIFY, *dialects.PRESENT)}
-    told = {header for group in every for header in group if header[0].replace("-", "_") not in beside}
+    told = {(name.replace("_", "-"), value) for group in every for name, value in group if name.replace("-", "_") not in beside}
     assert told <= {header for group in names for header in group}
 
 

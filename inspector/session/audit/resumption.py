@@ -81,14 +81,16 @@ def _carry_over(
         return None, None  # that name lets this client in anyway: nothing to learn
     if end != audit.own_name and not (control.requested or control.status is not None):
         return None, None  # nobody is asked for a certificate under that name, and nobody is answered: it is not served here
+    if credential is None and begin != end and not audit.wall:
+        door = yield from audit.probe(_shape(audit, f"full handshake as {begin} with {label}", path, begin))
+        if door.refused:
+            return None, None  # a session of somebody who was turned away: one of the name itself has told that already
     start = _shape(audit, f"session as {begin} with {label}, TLS {version}", path, begin)
     start = start._replace(version=version, credential=credential, keep_session=True, repeats=0)
     begun = yield from audit.probe(start)
     session = _session(begun)
     if session is None and not audit.inputs.dry_run:
         return None, None
-    if credential is None and begin != end and begun.refused and not audit.wall:
-        return None, None  # a session of somebody who was turned away: one of the name itself has told that already
     resume = _shape(audit, f"session of {begin} resumed as {end}, TLS {version}", path, end)._replace(version=version)
     outcome = yield from audit.probe(resume._replace(session=session))
     if outcome.resumed and outcome.accepted:
