@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from inspector.analysis.findings import CheckResult
-from inspector.report.layout import Page
+from inspector.report.escape import terminal
+from inspector.report.layout import Page, columns
 from inspector.report.model import AuditPart
 
 ORDER = ("critical", "high", "medium", "low", "info")
@@ -16,6 +18,8 @@ MEANING = {
     "NOT_ENFORCED": "anybody gets in",
     "NOT_DETERMINED": "too little could be tried to say",
 }
+SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""")
+CONTINUED = " \\"
 SEVERITY_STYLE = {"critical": "bad", "high": "bad", "medium": "warn", "low": "warn", "info": "dim"}
 
 
@@ -52,10 +56,28 @@ def _finding(page: Page, check: CheckResult) -> None:
         page.hang("    control  ", check.control, 13)
     if check.remedy:
         page.hang("    fix      ", check.remedy, 13)
-    for number, line in enumerate((check.repeat or "").splitlines()):
-        page.hang("    repeat   " if number == 0 else "    or       ", line, 13)
+    before = ""
+    for line in (check.repeat or "").splitlines():
+        # ours and that of the openssl program say the same; all else are steps
+        lead = "repeat" if not before else "or" if before.startswith("mtls ") else "then"
+        _command(page, f"    {lead:<9}", line)
+        before = line
     if check.references:
         page.hang("    see      ", ", ".join(check.references), 13, style="dim")
+
+
+def _command(page: Page, lead: str, command: str) -> None:
+    """A command as it can be pasted: broken only between a shell's words, with a backslash."""
+    room, lines = page.width - len(lead) - len(CONTINUED), [""]
+    for word in SHELL_WORD.findall(terminal(command)):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and columns(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    for number, line in enumerate(lines):
+        end = "" if number == len(lines) - 1 else CONTINUED
+        page.lines.append((lead if number == 0 else " " * len(lead)) + line + end)
 
 
 def _list(page: Page, title: str, checks: Sequence[CheckResult]) -> None:
@@ -89,8 +111,6 @@ def render_probes(probes: Sequence[str], target: str, *, width: int = 100) -> st
 def render_summary(audits: Sequence[tuple[str, AuditPart]], *, width: int = 100) -> str:
     """One line a target, and one a finding with the targets that have it, the worst first."""
     from tabulate import tabulate
-
-    from inspector.report.escape import terminal
 
     lines = [
         (_cut(terminal(target), 40), part.enforcement, part.grade, f"{part.coverage.run}/{part.coverage.total}")

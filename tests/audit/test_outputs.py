@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from typing import Any
 
+import msgspec
 import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
@@ -77,6 +79,21 @@ def test_text_escapes_what_peers_say() -> None:
     assert "\x1b" not in summary
     assert "ENF-NONE   2 " in summary
     assert max(map(len, summary.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_commands_can_be_pasted_from_the_text_whatever_its_width(width: int) -> None:
+    commands = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj '/O=A big company/CN=it'\"'\"'s me' -out a.pem",
+        "mtls request https://a.test:8443/ -i --insecure --connect-to 127.0.0.1:8443 -H 'Host: a.test:8443' --cert probe.pem",
+        "printf 'GET / HTTP/1.1\\r\\nHost: a.test:8443\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -quiet",
+    )
+    found = msgspec.structs.replace(part().checks[0], status="finding", repeat="\n".join(commands))
+    text = render_audit(msgspec.structs.replace(part(), checks=(found,)), "a.test", width=width)
+    shown = text[text.index("repeat ") :].replace(" \\\n", " ").splitlines()[:3]
+    assert [(line.split()[0], shlex.split(line)[1:]) for line in shown] == [
+        (lead, shlex.split(command)) for lead, command in zip(("repeat", "then", "or"), commands, strict=True)
+    ]
 
 
 POLICY = b"""

@@ -70,7 +70,7 @@ def chain(audit: Auditor) -> Checking:
             control=f"trust: {audit.settings.trust.source}",
             repeat=repeating.s_client(audit, "-showcerts", "-verify", "9"),
         )
-    return audit.result("SRV-CHAIN", "pass", f"{len(sent)} certificates, verified", facts=tuple(facts))
+    return audit.result("SRV-CHAIN", "pass", f"{len(sent)} certificate{'s' if len(sent) > 1 else ''}, verified", facts=tuple(facts))
 
 
 def expiry(audit: Auditor) -> Checking:

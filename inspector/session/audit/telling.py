@@ -15,6 +15,7 @@ from inspector.session.audit.knowledge import Knowledge
 from inspector.session.audit.recipes import files_of
 from inspector.session.audit.shape import KEEP, Shape
 
+NONE = "no certificate"
 WITH_A_NAME = ("postgres", "mysql")  # protocols whose first step says who we are
 
 
@@ -27,7 +28,7 @@ class Telling(Knowledge):
         parts = [shape.name, f"SNI {sni or 'none'}"]
         if self.http:
             parts.append(f"{shape.method} {shape.path} Host {self.host if shape.host == KEEP else shape.host}")
-        parts.append(_named(shape.credential))
+        parts += _named(shape)
         parts += [f"TLS {shape.version}"] if shape.version else []
         parts += [f"ALPN {' '.join(shape.alpn) or 'none'}"] if shape.alpn is not None else []
         parts += ["resumed session"] if shape.session is not None else []
@@ -159,12 +160,15 @@ def _printf(shape: Shape, host: str) -> str:
     return f"printf '{request}'"
 
 
-def _named(credential: Credential | None) -> str:
+def _named(shape: Shape) -> list[str]:
+    """The credential, unless the probe's name has said it."""
+    credential = shape.credential
     if credential is None:
-        return "no certificate"
+        return [] if shape.name.startswith(NONE) else [NONE]
     import hashlib
 
-    return f"{credential.source} (SHA-256 {hashlib.sha256(credential.leaf).hexdigest()[:16]})"
+    digest = f"SHA-256 {hashlib.sha256(credential.leaf).hexdigest()[:16]}"
+    return [digest if credential.source in shape.name else f"{credential.source} ({digest})"]
 
 
 def _shown(header: str, value: str) -> str:
