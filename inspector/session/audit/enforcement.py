@@ -166,7 +166,6 @@ def _spellings(path: str) -> list[str]:
         found += [bare.upper(), f"/%{code}{bare[2:]}", "/x/..;" + bare, "/x/.." + bare, bare + ";x", f"/%25{code}{bare[2:]}"]
         found += [bare.swapcase(), "/x/%2e%2e" + bare, bare.rstrip("/") + "/x.css"]
     found += [bare + "index.html"] if bare.endswith("/") else []
-    found += ["/./"] if len(bare) == 1 else []
     found = [variant + tail for variant in found] + [bare + "?x" if not tail else bare + tail + "&x"]
     return [variant for variant in dict.fromkeys(found) if variant != path]
 

@@ -60,7 +60,7 @@ class Kit:
 
         OpenSSL finds a CA by name and key identifier: with the identifier copied the signature fails, with another the issuer is
         not found, and a server that ignores only one of the two errors lets only one form in. Without identifiers the name alone
-        counts; that is tried with the first alone.
+        counts.
         """
         for name in names:
             words = certificate_name(name)
@@ -69,7 +69,7 @@ class Kit:
                 ("own key id", {}),
                 ("no key id", {"key_identifiers": False}),
             ):
-                if (form == "same key id" and faults["key_id"] is None) or (form == "no key id" and name != names[0]):
+                if form == "same key id" and faults["key_id"] is None:
                     continue
                 label = f"look-alike of {words} ({form})"
                 root = mint.authority("look-alike", subject=name, now=self._now, **faults)
