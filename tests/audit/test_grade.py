@@ -172,3 +172,9 @@ def test_a_server_that_says_nothing_any_more_is_left_alone() -> None:
 def test_names_that_are_never_answered_do_not_end_the_audit() -> None:
     result = audited(lambda asked: served(asked) if asked.sni == "localhost" else DEAF, good(), max_connections=300)
     assert not any("ended early" in note for note in result.part.notes)
+
+
+def test_a_server_whose_handshakes_all_fail_before_it_asks_for_a_certificate_enforces_nothing() -> None:
+    """It may as well have no certificate of its own."""
+    for credential in (good(), None):
+        assert audited(lambda asked: None, credential).part.enforcement == "NOT_DETERMINED"

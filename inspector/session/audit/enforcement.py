@@ -23,6 +23,9 @@ def none(audit: Auditor) -> Checking:
     paths = [path for path in audit.inputs.paths if path in audit.none]
     seen: list[Outcome] = [audit.none[path] for path in paths]
     refused = audit.refused_path()
+    if refused is not None and audit.none[refused].tls_layer and not (audit.requested or audit.reached):
+        why = f"TLS fails before any certificate is asked for ({audit.none[refused].how}), so that nobody gets in, whatever he has"
+        return audit.result("ENF-NONE", "undecided", why, seen=tuple(seen[:3]))
     if refused is not None:
         why = f"refused without a certificate: {audit.none[refused].how}"
         if not audit.none[audit.path].refused:
