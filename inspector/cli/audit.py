@@ -102,6 +102,8 @@ class _Audit:
             audited = yield from audit(inputs, random.Random())  # noqa: S311 - names of random paths, no secret
             if audited.interrupted:
                 self.partial.append((inputs, audited))
+                if audited.raised is not None:
+                    raise audited.raised
                 return
             self._take(inputs, audited)
 

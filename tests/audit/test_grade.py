@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ from inspector.analysis.audit_reference import NEEDS, TABLE, remedy
 from inspector.analysis.findings import CheckResult
 from inspector.credentials import mint
 from inspector.session.audit import table
+from inspector.session.audit.inputs import Inputs
+from inspector.session.audit.run import run
+from inspector.session.settings import Settings
+from inspector.target import Target
 from tests.audit.bench import DEAF, NOW, audited, connections, good
 
 
@@ -178,3 +183,18 @@ def test_a_server_whose_handshakes_all_fail_before_it_asks_for_a_certificate_enf
     """It may as well have no certificate of its own."""
     for credential in (good(), None):
         assert audited(lambda asked: None, credential).part.enforcement == "NOT_DETERMINED"
+
+
+def test_an_interrupt_while_the_audit_itself_is_at_work_leaves_a_report() -> None:
+    class Interrupting(random.Random):
+        """Names of random paths are made in the middle of things."""
+
+        def getrandbits(self, k: int, /) -> int:
+            raise KeyboardInterrupt
+
+    steps = run(Inputs(Settings(Target("127.0.0.1", 8443), insecure=True), per_second=0.0, dry_run=True), Interrupting(1))
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    result = end.value.value
+    assert (result.interrupted, type(result.raised)) == (True, KeyboardInterrupt)
+    assert result.part.notes[0] == "the audit ended early: interrupted"

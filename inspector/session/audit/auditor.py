@@ -153,7 +153,8 @@ class Auditor(Telling):
         )
 
     def _watch(self, outcome: Outcome) -> None:
-        if outcome.how == oracle.INTERRUPTED:
+        ended = outcome.transcript.last(ev.Ended) if outcome.transcript is not None else None
+        if ended is not None and ended.how == oracle.INTERRUPTED:
             self.interrupted = True
             raise Stop(oracle.INTERRUPTED)
         if outcome.status == oracle.TOO_MANY_REQUESTS:

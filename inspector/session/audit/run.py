@@ -41,12 +41,14 @@ class Audited(NamedTuple):
     good_accepted: bool | None  # None: no credential was given, or it was not shown
     unreachable: bool
     interrupted: bool = False  # the user ended it: this is what there was so far
+    raised: KeyboardInterrupt | None = None  # an interrupt that came while the audit itself was at work; to be raised again
 
 
 def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
     """Audit one target."""
     audit = Auditor(inputs, rng)
     notes: list[str] = []
+    raised = None
     try:
         yield from _baselines(audit, notes)
         if _unreachable(audit):
@@ -55,10 +57,12 @@ def run(inputs: Inputs, rng: random.Random) -> Generator[Step, Any, Audited]:
             yield from _checks(audit)
     except Stop as stop:
         audit.stopped = str(stop)
+    except KeyboardInterrupt as interrupt:
+        raised, audit.interrupted, audit.stopped = interrupt, True, oracle.INTERRUPTED
     if audit.stopped:
         notes.append(f"the audit ended early: {audit.stopped}")
     _fill(audit)
-    return _result(audit, notes)
+    return _result(audit, notes)._replace(raised=raised)
 
 
 def _unreachable(audit: Auditor) -> bool:
