@@ -51,6 +51,16 @@ def _text(headers: Any) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw_items())
 
 
+class _Elsewhere:
+    """Stands for a body of announced length that is sent beside the parser (h11's pass-through, made for sendfile)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
 class Http1(Exchanges):
     """Exchanges over HTTP/1.1, one after the other."""
 
@@ -60,6 +70,7 @@ class Http1(Exchanges):
     _begin = b""  # of the response, for words about it
     _held = False  # the body waits for "100 Continue"
     _body_over = True
+    _to_send: int | None = None  # bytes of a counted body that are still to be sent; None: the parser frames it
     _unsent = False  # a body was announced and kept back: who waits for it would take the next request for it
     _owed = 0  # bytes of a counted body that have not come
     _keeps_alive = False
@@ -76,7 +87,7 @@ class Http1(Exchanges):
             return False
         self._begin = b""
         self._out = self._machine.send(head_of(request)) or b""
-        self._body_over = request.body is None
+        self._body_over, self._to_send = request.body is None, None
         self._held = request.expect and not self._body_over
         if self._body_over:
             self._out += self._machine.send(h11.EndOfMessage()) or b""
@@ -112,17 +123,39 @@ class Http1(Exchanges):
         assert self._request is not None
         assert self._request.body is not None
         assert self._machine is not None
-        piece = self._request.body.read(UPLOAD_PIECE)
         try:
+            if self._sent == 0 and self._to_send is None and self._is_counted(self._request):
+                self._to_send = self._request.body.size or 0
+                self._machine.send_with_data_passthrough(h11.Data(data=_Elsewhere(self._to_send)))  # type: ignore[arg-type]
+                self._machine.send(h11.EndOfMessage())
+            piece = self._request.body.read(UPLOAD_PIECE)
+            self._sent += len(piece)
+            if self._to_send is not None:
+                return self._counted(piece)
             if piece:
-                self._sent += len(piece)
                 return self._machine.send(h11.Data(data=piece)) or b""
             self._body_over = True
             return self._machine.send(h11.EndOfMessage()) or b""
         except h11.LocalProtocolError:
-            # a file that grew or shrank while it was sent
-            self._fail("the body is not of the length that was announced")
-            return b""
+            return self._of_other_length()
+
+    @staticmethod
+    def _is_counted(request: Request) -> bool:
+        return request.body is not None and request.body.size is not None and request.header("transfer-encoding") is None
+
+    def _counted(self, piece: bytes) -> bytes:
+        """A piece of a body whose length is announced: the parser would only hand it back."""
+        assert self._to_send is not None
+        self._to_send -= len(piece)
+        if self._to_send < 0 or (self._to_send and not piece):
+            return self._of_other_length()
+        self._body_over = not piece
+        return piece
+
+    def _of_other_length(self) -> bytes:
+        """A file grew or shrank while it was sent, or the user announced another length."""
+        self._fail("the body is not of the length that was announced")
+        return b""
 
     def _consume(self, data: bytes | memoryview) -> None:
         import h11
@@ -220,6 +253,7 @@ class Http1(Exchanges):
             assert self._machine is not None
             # what follows an answer answers nothing: taken for the next one, it would speak for a request it knows nothing of
             excess = bool(self._machine.trailing_data[0])
-            self._end(reusable=not excess and self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE)
+            both = self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE
+            self._end(reusable=both and self._body_over and not excess)
         elif isinstance(event, h11.ConnectionClosed):
             self._fail("")
