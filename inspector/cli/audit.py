@@ -89,6 +89,8 @@ class _Audit:
                     pass
             except drive.Interrupted as interrupt:
                 terminated = isinstance(interrupt, run.Terminated) or isinstance(interrupt.__cause__, run.Terminated)
+                if not (self.partial or self.answers):  # it came before any audit had begun
+                    raise run.Terminated if terminated else KeyboardInterrupt from interrupt
                 for inputs, audited in self.partial:
                     self._take(inputs, audited, ended="terminated" if terminated else "interrupted")
                 return run.TERMINATED if terminated else run.INTERRUPTED

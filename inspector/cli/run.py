@@ -185,13 +185,27 @@ def _on_signal(number: int, frame: Any) -> None:
     import signal
 
     if _in_callback(frame):
-        import threading
-
-        again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
-        again.daemon = True
-        again.start()
+        _send_again(number)
         return
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _send_again(number: int) -> None:
+    import threading
+
+    again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
+
+
+def _on_lost(lost: Any) -> None:
+    """What was raised where nobody can catch it (a finalizer, a weak reference's callback): an interrupt comes again."""
+    import signal
+
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        _send_again(int(signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT))
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _in_callback(frame: Any) -> bool:
@@ -212,6 +226,7 @@ def catch_signals() -> None:
     for number, usual in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(number) == usual:
             signal.signal(number, _on_signal)
+            sys.unraisablehook = _on_lost
 
 
 def _command_name(context: click.Context) -> str:

@@ -131,3 +131,33 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
     assert done.stdout.split() == [b"whole", b"interrupted"], done.stderr
+
+
+def test_ctrl_c_where_nobody_can_catch_it_is_not_lost() -> None:
+    """The callback of a weak reference is such a place, and pyOpenSSL keeps its connections by those."""
+    program = """
+import signal, time, weakref
+from inspector.cli import run
+run.catch_signals()
+class Kept: pass
+kept = Kept()
+reference = weakref.ref(kept, lambda _: signal.raise_signal(signal.SIGINT))
+try:
+    del kept
+    print("on", flush=True)
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
+    assert (done.stdout.split(), done.stderr) == ([b"on", b"interrupted"], b"")
+
+
+AUDIT_INTERRUPTED_WHILE_LOADING = INTERRUPTED_WHILE_LOADING.replace("inspector.cli.main", "inspector.session.audit.run", 1)
+
+
+def test_ctrl_c_before_an_audit_has_begun_leaves_a_document() -> None:
+    command = [sys.executable, "-c", AUDIT_INTERRUPTED_WHILE_LOADING, "audit", "127.0.0.1:9", "--json"]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, json.loads(done.stdout)["error"]["kind"]) == (130, "interrupted")
+    assert b"Traceback" not in done.stderr
