@@ -18,7 +18,7 @@ from inspector.target import is_ip_address
 from inspector.trace.events import Attempt, Connected, Resolved
 
 # bytes that may wait unsent in the kernel: where megabytes do, they have left the processor's caches when their turn comes, and an
-# upload to this machine or a near one takes an eighth longer, for both sides
+# upload to this machine or a near one costs both sides more
 UNSENT = 64 * 1024
 STAGGER = 0.25  # seconds until the next address is tried beside the last (RFC 8305, Section 5)
 
