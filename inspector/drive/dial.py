@@ -17,9 +17,6 @@ from inspector.plan import Road
 from inspector.target import is_ip_address
 from inspector.trace.events import Attempt, Connected, Resolved
 
-# bytes that may wait unsent in the kernel: where megabytes do, they have left the processor's caches when their turn comes, and an
-# upload to this machine or a near one costs both sides more
-UNSENT = 64 * 1024
 STAGGER = 0.25  # seconds until the next address is tried beside the last (RFC 8305, Section 5)
 
 KINDS: dict[int, str] = {
@@ -175,8 +172,6 @@ class Dialer:
         if address.family == socket.AF_UNIX:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         interface = self._road.interface
         if interface is None:
             return
