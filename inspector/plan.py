@@ -16,13 +16,14 @@ from inspector.target import Target
 class Conversation(Protocol):
     """Something spoken over a byte stream, without I/O: an application's first step, STARTTLS, a proxy's CONNECT.
 
-    The driver calls ``data_to_send`` whenever it may write (``b""``: nothing now), ``receive_data`` for what came, and
-    ``receive_eof`` at the end of the stream; it stops when ``done``. ``result`` is what came of it.
+    The driver calls ``data_to_send`` whenever it may write (``b""``: nothing now; a memoryview is good until the next call),
+    ``receive_data`` for what came, and ``receive_eof`` at the end of the stream; it stops when ``done``. ``result`` is what came
+    of it.
     """
 
     name: str
 
-    def data_to_send(self) -> bytes: ...
+    def data_to_send(self) -> bytes | memoryview: ...
     def receive_data(self, data: bytes) -> None: ...
     def receive_eof(self) -> None: ...
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_rules
-from inspector.app.http_exchange import NO_BODY, UPLOAD_PIECE, Exchanges
-from inspector.app.http_message import Headers, Limits, Request, one
+from inspector.app.http_exchange import NO_BODY, UPLOAD_PIECE, UPLOAD_VIEW, Exchanges
+from inspector.app.http_message import Body, Headers, Limits, Request, one
 from inspector.app.talk import text_of
 from inspector.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import h11
 
 # h11's status hints: for a head beyond its limit, and for a transfer coding that it does not know
@@ -49,6 +51,12 @@ def head_of(request: Request) -> h11.Request:
 
 def _text(headers: Any) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw_items())
+
+
+def read_view(body: Body) -> bytes | memoryview:
+    """The body's next piece; where it has a buffer of its own, a view of that, which is good until the next call."""
+    view: Callable[[int], memoryview] | None = getattr(body, "read_view", None)
+    return body.read(UPLOAD_PIECE) if view is None else view(UPLOAD_VIEW)
 
 
 class _Elsewhere:
@@ -114,7 +122,7 @@ class Http1(Exchanges):
     def go_on(self) -> None:
         self._held = False
 
-    def _produce(self) -> bytes:
+    def _produce(self) -> bytes | memoryview:
         data, self._out = self._out, b""
         if data or self._body_over or self._held or self._done:
             return data
@@ -128,10 +136,10 @@ class Http1(Exchanges):
                 self._to_send = self._request.body.size or 0
                 self._machine.send_with_data_passthrough(h11.Data(data=_Elsewhere(self._to_send)))  # type: ignore[arg-type]
                 self._machine.send(h11.EndOfMessage())
+            if self._to_send is not None:
+                return self._counted(read_view(self._request.body))
             piece = self._request.body.read(UPLOAD_PIECE)
             self._sent += len(piece)
-            if self._to_send is not None:
-                return self._counted(piece)
             if piece:
                 return self._machine.send(h11.Data(data=piece)) or b""
             self._body_over = True
@@ -143,9 +151,10 @@ class Http1(Exchanges):
     def _is_counted(request: Request) -> bool:
         return request.body is not None and request.body.size is not None and request.header("transfer-encoding") is None
 
-    def _counted(self, piece: bytes) -> bytes:
+    def _counted(self, piece: bytes | memoryview) -> bytes | memoryview:
         """A piece of a body whose length is announced: the parser would only hand it back."""
         assert self._to_send is not None
+        self._sent += len(piece)
         self._to_send -= len(piece)
         if self._to_send < 0 or (self._to_send and not piece):
             return self._of_other_length()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 RAW_KEPT = 4096
 UPLOAD_PIECE = 120 * 1024  # with what TLS adds, just below what the allocator would map page by page
+UPLOAD_VIEW = 240 * 1024  # of a body that has a buffer of its own
 NO_BODY = (204, 304)
 LONGEST_NUMBER = 20  # digits of a length that is looked at before the body comes
 
@@ -72,8 +73,8 @@ class Exchanges:
 
     # a plan.Conversation
 
-    def data_to_send(self) -> bytes:
-        """What to send now: heads, and at most about 120 KiB of a body at a time."""
+    def data_to_send(self) -> bytes | memoryview:
+        """What to send now: heads, and at most 240 KiB of a body at a time. A memoryview is good until the next call."""
         data = self._produce()
         if self.sent_sha256 is not None:
             self.sent_sha256.update(data)
@@ -126,7 +127,7 @@ class Exchanges:
 
     # what the subclass does
 
-    def _produce(self) -> bytes:
+    def _produce(self) -> bytes | memoryview:
         raise NotImplementedError
 
     def _consume(self, data: bytes | memoryview) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import BinaryIO, NamedTuple
 
+from inspector.buffer import Buffer
 from inspector.errors import InputError
 
 
@@ -51,6 +52,7 @@ class FileBody:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._buffer: Buffer | None = None
         self.size: int | None = None
         if file.seekable():
             self.size = file.seek(0, os.SEEK_END)
@@ -59,6 +61,14 @@ class FileBody:
     def read(self, limit: int, /) -> bytes:
         # a pipe hands out what it has; a file is read whole pieces at a time
         return getattr(self._file, "read1", self._file.read)(limit)
+
+    def read_view(self, limit: int) -> memoryview:
+        """As ``read``, into a buffer that the next call writes over: of large pieces, the allocator would map each one anew."""
+        if self._buffer is None or self._buffer.size < limit:
+            self._buffer = Buffer(limit)
+        room = self._buffer.next()
+        into: Callable[[memoryview], int] = getattr(self._file, "readinto1", None) or self._file.readinto  # type: ignore[attr-defined]
+        return room[: into(room[:limit])].toreadonly()
 
     def restart(self) -> bool:
         if not self._file.seekable():

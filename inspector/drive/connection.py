@@ -85,7 +85,7 @@ class Connection:
 
     # -- waiting
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Queue bytes of the peer-to-peer stream, and hand the socket what it takes."""
         stream = self.stream
         assert stream is not None
@@ -154,9 +154,9 @@ class Connection:
         if road.prelude is not None:
             yield from self.converse(road.prelude(), until)
 
-    def send_plain(self, data: bytes) -> None:
+    def send_plain(self, data: bytes | memoryview) -> None:
         if data:
-            self.record.saw_plain(Side.CLIENT, data, self.record.at)
+            self.record.saw_plain(Side.CLIENT, bytes(data), self.record.at)
             self.send(data)
 
     def converse(self, conversation: Conversation, until: float) -> Steps:

@@ -177,19 +177,20 @@ class HandshakeConnection(Speaking):
 
     def emit(self) -> None:
         """Send what the engine has for the server."""
-        data = self._finished + self.engine.data_to_send()
-        self._finished = b""
+        data = self.engine.data_to_send()
+        if self._finished:
+            data, self._finished = self._finished + data, b""
         if self._finished_waits and self.engine.handshake_complete:
-            data, self._finished = before_last_record(data)
+            data, self._finished = before_last_record(bytes(data))
         record = self.record
         if data:
             if record.phase is Phase.HELLO and self.plan.hello_split and not self._hello_sent:
-                data = split_record(data, self.plan.hello_split)
+                data = split_record(bytes(data), self.plan.hello_split)
             self._hello_sent = self._hello_sent or record.at
             record.saw_tls(Side.CLIENT, data, record.at)
             self.send(data)
             self.decode()
-            if self.transcript.last(Judged) is not None and not self.engine.handshake_complete:
+            if not self.engine.handshake_complete and self.transcript.last(Judged) is not None:
                 record.enter(Happening.FLIGHT_SENT)
         elif self.stream is not None and self.stream.backlog:
             self.send(b"")

@@ -18,13 +18,16 @@ from typing import Any
 from inspector.drive.connection import Connection, Late
 from inspector.drive.end import Over
 from inspector.drive.loop import READ, WRITE, Ready, Steps, Wait
+from inspector.drive.stream import BULK_SIZE
 from inspector.engine.connection import ClientConnection
 from inspector.plan import Conversation
 from inspector.trace.events import WriteFailed
 
 # how long to read on after a write failed (the alert may be in the receive queue), and to write on after the answer is whole
 LINGER = 0.3
-TURN = 8  # pieces that are said before we listen again: a socket that takes all would have us deaf to a refusal, and to the clock
+# pieces that are said before we listen again, and heard before we speak: a socket that takes all would have us deaf to a refusal,
+# and both to the clock
+TURN = 8
 CONTINUE = 1.0  # how long a body waits for "100 Continue" (RFC 9110, Section 10.1.1)
 
 
@@ -47,7 +50,7 @@ class Speaking(Connection):
         """Until the conversation is done, or the connection is over (Over). Each piece that moves renews the time for an answer."""
         stream = self.stream
         assert stream is not None
-        unsent = b""
+        unsent: bytes | memoryview = b""
         patience, ending = self._deadline(conversation), None
         while True:
             self.hand_over(conversation)
@@ -105,6 +108,14 @@ class Speaking(Connection):
         return (own, (source, READ)) if source is not None and not stream.backlog else (own,)
 
     def _receive(self, conversation: Conversation) -> None:
+        """Take what came, piece by piece where it fills our buffer, and no more than our turn."""
+        for _ in range(TURN):
+            if self._receive_once(conversation) < BULK_SIZE or conversation.done:
+                return
+            self.hand_over(conversation)
+
+    def _receive_once(self, conversation: Conversation) -> int:
+        """Returns how many bytes came."""
         stream = self.stream
         assert stream is not None
         try:
@@ -122,9 +133,10 @@ class Speaking(Connection):
             except Over:
                 self.hand_over(conversation)
                 if conversation.done:
-                    return  # the answer is whole; that its end came with it is chance
+                    return 0  # the answer is whole; that its end came with it is chance
                 self.tell_end(conversation)
                 raise
+        return len(data)
 
     def tell_end(self, conversation: Conversation) -> None:
         """The server says no more: an orderly end where it said so (close_notify), else one that anybody may have made."""
@@ -144,7 +156,7 @@ class Speaking(Connection):
         else:
             conversation.receive_data(bytes(data))
 
-    def say(self, conversation: Conversation, unsent: bytes) -> tuple[bytes, int]:
+    def say(self, conversation: Conversation, unsent: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """Encrypt what the conversation wants to say, as much as the socket takes and no more than its turn.
 
         Returns what OpenSSL would not take (a renegotiation is under way), and how many pieces were said.

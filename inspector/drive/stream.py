@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from inspector.buffer import Buffer
 from inspector.drive.end import Over
 from inspector.drive.record import Recorder
 from inspector.engine.connection import ClientConnection, Data
@@ -35,9 +36,10 @@ class Stream:
         self.outer: ClientConnection | None = None
         self.write_failed: str | None = None
         self._received = 0
-        self._bulk: memoryview | None = None
+        self._bulk: Buffer | None = None
         self._record = record
         self._out: deque[memoryview] = deque()
+        self._passing = False  # the last of them is good for now only
         self._backlog = 0
 
     @property
@@ -45,22 +47,34 @@ class Stream:
         """Bytes that the socket did not take yet."""
         return self._backlog
 
-    def queue(self, data: bytes) -> None:
-        """Send as soon as possible."""
+    def queue(self, data: bytes | memoryview) -> None:
+        """Send with the next ``flush``, up to which a memoryview has to be good."""
         if self.outer is not None:
             self.outer.write(data, self._record.at)
             data = self.outer.data_to_send()
         self.queue_raw(data)
 
-    def queue_raw(self, data: bytes) -> None:
+    def queue_raw(self, data: bytes | memoryview) -> None:
         if data and self.write_failed is None:
+            self._keep()
             self._out.append(memoryview(data))
+            self._passing = isinstance(data, memoryview)
             self._backlog += len(data)
+
+    def _keep(self) -> None:
+        """Copy what the socket did not take and its owner will write over."""
+        if self._passing and self._out:
+            self._out[-1] = memoryview(bytes(self._out[-1]))
+        self._passing = False
 
     def flush(self) -> None:
         """Hand the socket what it takes. A connection that is closed for writing is noted in ``write_failed``: reading goes on,
         because an alert may lie in the receive queue.
         """
+        self._send_out()
+        self._keep()
+
+    def _send_out(self) -> None:
         while self._out and self.write_failed is None:
             piece = self._out[0]
             try:
@@ -93,8 +107,9 @@ class Stream:
 
     def _recv_bulk(self) -> memoryview:
         if self._bulk is None:
-            self._bulk = memoryview(bytearray(BULK_SIZE))
-        return self._bulk[:self.sock.recv_into(self._bulk)]
+            self._bulk = Buffer(BULK_SIZE)
+        room = self._bulk.next()
+        return room[:self.sock.recv_into(room)]
 
     def _read(self, recv: Callable[[], bytes | memoryview]) -> bytes | memoryview | None:
         try:

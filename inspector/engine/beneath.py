@@ -9,6 +9,8 @@ from typing import Any
 
 from OpenSSL import SSL
 
+from inspector.buffer import Buffer
+
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 
@@ -142,6 +144,24 @@ BULK = 256 * 1024  # bytes that a Bulk moves at once
 RECORD = 16 * 1024  # SSL_read gives one record's plaintext at a time
 
 
+class _Room(Buffer):
+    """A buffer that OpenSSL writes, and views of it, which keep it alive."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        # of the memory itself: the garbage collector may clear a memoryview that is still pointed into
+        self._whole = _ffi.from_buffer(self.memory)
+
+    def pointer(self) -> Any:
+        """Where the next piece begins."""
+        self.next()
+        return self._whole + self.begin
+
+    def piece(self, size: int) -> memoryview:
+        """What was written there."""
+        return self._view[self.begin : self.begin + size].toreadonly()
+
+
 class Bulk:
     """Moves much data of one connection through one buffer: pyOpenSSL makes a new one for each record, and an exception for each
     "nothing more". A connection with little to say has no use for it.
@@ -149,14 +169,24 @@ class Bulk:
 
     def __init__(self, connection: SSL.Connection) -> None:
         self._connection: Any = connection
-        self._buffer = _ffi.new("char[]", BULK + RECORD)  # so that what came at once is read at once
+        self._in = _Room(BULK + RECORD)  # so that what came at once is read at once
+        # in turn: who was handed the one may look at it until the other one was handed out too
+        self._out, self._last_out = _Room(BULK), _Room(BULK)
 
     @staticmethod
     def possible(connection: SSL.Connection) -> bool:
         """True where the binding has what this needs."""
-        return has("SSL_read", "SSL_get_error", "BIO_read", "SSL_ERROR_WANT_READ") and all(
+        return has("SSL_read", "SSL_write", "SSL_get_error", "BIO_read", "SSL_ERROR_WANT_READ") and all(
             hasattr(connection, name) for name in ("_ssl", "_from_ssl", "_raise_ssl_error")
         )
+
+    def write(self, data: memoryview) -> int:
+        """Encrypt ``data``; how many bytes were taken. Raises as ``Connection.send`` does."""
+        with _ffi.from_buffer(data) as pointer:
+            done = _lib.SSL_write(self._connection._ssl, pointer, len(data))
+        if done <= 0:
+            self._connection._raise_ssl_error(self._connection._ssl, done)
+        return int(done)
 
     def read(self) -> tuple[bytes | memoryview, SSL.Error | None]:
         """Plaintext that can be read now, at most ``BULK`` bytes and a record, and what ended it; None: there may be more.
@@ -164,14 +194,16 @@ class Bulk:
         WantReadError: all was read, and what came of it is a view that is good until the next call (to copy it would cost a
         twentieth of a long transfer); ZeroReturnError: the peer's close_notify; others as of ``Connection.recv``.
         """
-        ssl, buffer, have, got = self._connection._ssl, self._buffer, 0, 1
-        while got > 0 and have <= BULK:
-            got = _lib.SSL_read(ssl, buffer + have, RECORD)
-            have += max(got, 0)
-        view = _ffi.buffer(buffer, have)
+        ssl, pointer, have = self._connection._ssl, self._in.pointer(), 0
+        read = _lib.SSL_read
+        while (got := read(ssl, pointer + have, RECORD)) > 0:
+            have += got
+            if have > BULK:
+                break
+        view = self._in.piece(have)
         if got <= 0 and _lib.SSL_get_error(ssl, got) == _lib.SSL_ERROR_WANT_READ:
-            return memoryview(view).toreadonly(), SSL.WantReadError()
-        data = view[:]
+            return view, SSL.WantReadError()
+        data = bytes(view)
         if got > 0:
             return data, None
         try:
@@ -180,14 +212,20 @@ class Bulk:
             return data, exc
         return data, None
 
-    def output(self) -> bytes:
-        """What OpenSSL wants to send."""
-        parts, got = [], BULK
+    def output(self) -> bytes | memoryview:
+        """What OpenSSL wants to send; a memoryview is good until the call after the next that gives something."""
+        out = self._out
+        got = _lib.BIO_read(self._connection._from_ssl, out.pointer(), BULK)
+        if got <= 0:
+            return b""
+        if got < BULK:
+            self._out, self._last_out = self._last_out, out
+            return out.piece(got)
+        parts = [bytes(out.piece(got))]
         while got == BULK:
-            got = _lib.BIO_read(self._connection._from_ssl, self._buffer, BULK)
-            if got > 0:
-                parts.append(_ffi.buffer(self._buffer, got)[:])
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            got = _lib.BIO_read(self._connection._from_ssl, out.pointer(), BULK)
+            parts.append(bytes(out.piece(max(got, 0))))
+        return b"".join(parts)
 
 
 def set_client_authorities(context: SSL.Context, names: tuple[bytes, ...]) -> bool:

@@ -24,6 +24,7 @@ from inspector.trace.events import CertificateError, EngineError, HandshakeDone,
 
 CIPHERTEXT = 256 * 1024  # bytes taken out of OpenSSL in one go
 PLAINTEXT = 16 * 1024  # bytes decrypted in one go
+PIECE = 248 * 1024  # bytes that, encrypted, are taken out of OpenSSL in one go
 BULK_FROM = 128 * 1024  # bytes of application data after which more are moved at once
 
 
@@ -102,21 +103,23 @@ class _Engine:
             self._read()
         return self._events.popleft() if self._events else None
 
-    def data_to_send(self) -> bytes:
-        """What is to be sent now; ``b""``: nothing, or nothing that may be sent."""
+    def data_to_send(self) -> bytes | memoryview:
+        """What is to be sent now; ``b""``: nothing, or nothing that may be sent. A memoryview (once much has passed) is good until
+        the second time after this that something is written or received.
+        """
         if self.withheld:
             return b""
         return self._drain()
 
-    def write(self, data: bytes, at: float) -> bool:
+    def write(self, data: bytes | memoryview, at: float) -> bool:
         """Encrypt application data. False where the connection cannot send any more."""
         self._at = at
         if self.failed or self.withheld or not data:
             return False
         try:
-            view = memoryview(data)
+            view, take = memoryview(data), self._ssl.send if self._bulk is None else self._bulk.write
             while view:
-                view = view[self._ssl.send(view[:CIPHERTEXT]):]
+                view = view[take(view[:PIECE]):]
         except SSL.WantReadError:
             # a renegotiation is under way: the caller has to read first; nothing of this piece was taken
             return False
@@ -188,7 +191,7 @@ class _Engine:
         except SSL.Error as exc:
             return b"", exc
 
-    def _drain(self) -> bytes:
+    def _drain(self) -> bytes | memoryview:
         """What OpenSSL wants to send. A read that comes back short was the last: asking once more would cost an exception."""
         if self._bulk is not None:
             return self._bulk.output()
@@ -223,7 +226,7 @@ class ClientConnection(_Engine):
     def __init__(self, plan: HandshakePlan) -> None:
         super().__init__(client_context(plan))
         self._plan = plan
-        self._held = b""
+        self._held: bytes | memoryview = b""
         self._errors: list[CertificateError] = []
         self._verdict: Verdict | None = None
         self._done_told = False
@@ -258,7 +261,7 @@ class ClientConnection(_Engine):
     def alpn(self) -> str | None:
         return self._ssl.get_alpn_proto_negotiated().decode("ascii", "replace") or None
 
-    def data_to_send(self) -> bytes:
+    def data_to_send(self) -> bytes | memoryview:
         if self.withheld:
             return b""
         data, self._held = self._held, b""
@@ -269,7 +272,7 @@ class ClientConnection(_Engine):
         """True where something waits to be sent."""
         return bool(self._held)
 
-    def write(self, data: bytes, at: float) -> bool:
+    def write(self, data: bytes | memoryview, at: float) -> bool:
         done = super().write(data, at)
         self._after_step()
         return done
@@ -290,8 +293,8 @@ class ClientConnection(_Engine):
         output = self._drain()
         if output or self.handshake_complete:
             self._judge_when_due(bool(output))
-        if not self.withheld:
-            self._held += output
+        if output and not self.withheld:
+            self._held = b"".join((self._held, output)) if self._held else output
         if self.handshake_complete and not (self._done_told or self.failed or self.withheld):
             self._done_told = True
             self._events.append(self._done())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+
 import pytest
 
 from inspector.app.http1 import Http1
-from inspector.app.http_exchange import UPLOAD_PIECE
+from inspector.app.http_exchange import UPLOAD_PIECE, UPLOAD_VIEW
 from inspector.app.http_message import BytesBody, Outcome, Request, one
+from inspector.cli.request_files import FileBody
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 OTHER_LENGTH = "the body is not of the length that was announced"
@@ -25,7 +29,7 @@ class Changing(BytesBody):
 
 
 def said(conversation: Http1) -> bytes:
-    return b"".join(iter(conversation.data_to_send, b""))
+    return b"".join(map(bytes, iter(conversation.data_to_send, b"")))
 
 
 @pytest.mark.parametrize("size", [0, 1, UPLOAD_PIECE, 2 * UPLOAD_PIECE + 1])
@@ -79,3 +83,35 @@ def test_an_answer_before_the_body_is_over_leaves_the_connection_to_nobody() -> 
     assert conversation.left_over is not None
     assert conversation.outcomes[0].reply is not None
     assert said(conversation) == b""
+
+
+class Slow(io.BytesIO):
+    """A file that hands out less than it is asked for."""
+
+    def readinto(self, into: object) -> int:
+        return super().readinto(memoryview(into)[:1000])  # type: ignore[arg-type, call-overload]
+
+
+@pytest.mark.parametrize("file", [io.BytesIO, Slow])
+@pytest.mark.parametrize("size", [0, 1, UPLOAD_VIEW - 1, UPLOAD_VIEW, 2 * UPLOAD_VIEW + 7])
+def test_a_file_passes_through_one_buffer(file: type[io.BytesIO], size: int) -> None:
+    data = bytes(i * 7 & 0xFF for i in range(997)) * (size // 997 + 1)
+    conversation = Http1(one(Request("PUT", "h", "/", (), FileBody(file(data[:size])))), hashed=True)
+    sent = said(conversation)
+    assert sent.partition(b"\r\n\r\n")[2] == data[:size]
+    assert conversation.sent_sha256.digest() == hashlib.sha256(sent).digest()
+    conversation.receive_data(OK)
+    assert [(outcome.error, outcome.sent_bytes) for outcome in conversation.outcomes] == [(None, size)]
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_that_changes_its_length_meanwhile_ends_the_exchange(change: int) -> None:
+    file = io.BytesIO(b"x" * 1000)
+    conversation = Http1(one(Request("PUT", "h", "/", (), FileBody(file))))
+    file.truncate(1000 + min(change, 0))
+    if change > 0:
+        file.seek(0, io.SEEK_END)
+        file.write(b"y")
+    file.seek(0)
+    assert len(said(conversation).partition(b"\r\n\r\n")[2]) <= 1000
+    assert [outcome.error for outcome in conversation.outcomes] == [OTHER_LENGTH]

@@ -97,11 +97,11 @@ def test_the_end_behind_much_data_is_told_after_it(bulk: bool, version: TlsVersi
 def test_a_broken_record_behind_much_data_is_an_error_after_it(bulk: bool, version: TlsVersion) -> None:
     pair = streaming(version)
     pair.server.write(BODY[:50_000], 0.0)
-    good = pair.server.data_to_send()
+    good = bytes(pair.server.data_to_send())
     pair.server.write(BODY[:100], 0.0)
     broken = bytearray(pair.server.data_to_send())
     broken[-1] ^= 1
-    pair.client.receive_data(good + bytes(broken), 0.0)
+    pair.client.receive_data(good + broken, 0.0)
     events = drained(pair.client)
     assert b"".join(event.data for event in events if isinstance(event, Data)) == BODY[:50_000]
     (error,) = [event for event in events if isinstance(event, EngineError)]
@@ -131,3 +131,29 @@ def test_little_data_needs_no_buffer() -> None:
     pair.client.receive_data(pair.server.data_to_send(), 0.0)
     assert received(pair.client) == BODY[:BULK_FROM // 2]
     assert pair.client._bulk is None
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_what_is_to_be_sent_stays_as_it_is_until_the_one_after_the_next(bulk: bool, version: TlsVersion) -> None:
+    pair = shake(plan(version))
+    assert pair.client.write(BODY[:2 * BULK_FROM], 0.0)
+    pair.server.receive_data(pair.client.data_to_send(), 0.0)
+    assert len(received(pair.server)) == 2 * BULK_FROM
+    views, copies = [], []
+    for start in range(0, SIZE, SIZE // 8):
+        assert pair.client.write(BODY[start:start + SIZE // 20], 0.0)
+        views.append(pair.client.data_to_send())
+        copies.append(bytes(views[-1]))
+        assert list(map(bytes, views[-2:])) == copies[-2:]
+    for copy in copies:
+        pair.server.receive_data(copy, 0.0)
+    assert len(received(pair.server)) == 8 * (SIZE // 20)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_pieces_that_nobody_took_in_between_leave_one_behind_the_other(bulk: bool, version: TlsVersion) -> None:
+    pair = shake(plan(version))
+    for start in range(0, SIZE, 200_000):
+        assert pair.client.write(memoryview(BODY)[start:start + 200_000], 0.0)
+    pair.server.receive_data(pair.client.data_to_send(), 0.0)
+    assert digest(received(pair.server)) == digest(BODY)
