@@ -110,9 +110,11 @@ class Speaking(Connection):
     def _receive(self, conversation: Conversation) -> None:
         """Take what came, piece by piece where it fills our buffer, and no more than our turn."""
         for _ in range(TURN):
-            if self._receive_once(conversation) < BULK_SIZE or conversation.done:
+            if self._receive_once(conversation) < BULK_SIZE:
                 return
             self.hand_over(conversation)
+            if conversation.done:
+                return
 
     def _receive_once(self, conversation: Conversation) -> int:
         """Returns how many bytes came."""
