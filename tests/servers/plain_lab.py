@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.programs import Lab, Running, find, free_port
 
+NNRPD = Path("/usr/lib/news/bin/nnrpd")
 POSTFIX = Path("/usr/lib/postfix/sbin/master")
 QUEUE = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid", "private", "public",
          "saved", "trace")
@@ -276,3 +277,91 @@ client pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
 socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 log: connect }}
 """)
     return lab.start([program, "-f", str(config), "-p", str(run / "danted.pid")], port, run, (run / "danted.log",))
+
+
+def inspircd(lab: Lab) -> Running:
+    """InspIRCd, which asks for a certificate and goes by it only when somebody registers."""
+    program, port, run = find("inspircd"), free_port(), lab.place("inspircd")
+    config = run / "inspircd.conf"
+    config.write_text(f"""
+<server name="irc.test" description="test" network="Test" id="001">
+<admin name="nobody" nick="nobody" email="nobody@irc.test">
+<module name="cap"> <module name="ssl_gnutls"> <module name="sslinfo"> <module name="starttls">
+<sslprofile name="Clients" provider="gnutls" certfile="{lab.pki["server.pem"]}" keyfile="{copied_key(lab, run)}"
+ cafile="{lab.pki["root.pem"]}" requestclientcert="yes" hash="sha256">
+<starttls profile="Clients">
+<bind address="127.0.0.1" port="{port}" type="clients">
+<connect allow="*" timeout="20" localmax="50" globalmax="50" resolvehostnames="no">
+<pid file="{run}/inspircd.pid">
+<log method="file" type="*" level="default" target="{run}/irc.log">
+""")
+    command = [program, "--nofork", "--nopid", *(["--runasroot"] if os.geteuid() == 0 else []), "--config", str(config)]
+    return lab.start(command, port, run, (run / "irc.log",))
+
+
+def xrdp(lab: Lab) -> Running:
+    """xrdp, which goes over to TLS inside of X.224 and asks for no certificate."""
+    program, port, run = find("xrdp"), free_port(), lab.place("xrdp")
+    config = run / "xrdp.ini"
+    config.write_text(f"""
+[Globals]
+ini_version=1
+fork=true
+port=tcp://127.0.0.1:{port}
+security_layer=tls
+certificate={lab.pki["server.pem"]}
+key_file={copied_key(lab, run)}
+ssl_protocols=TLSv1.2, TLSv1.3
+allow_channels=true
+
+[Logging]
+LogFile={run}/xrdp.log
+LogLevel=DEBUG
+EnableSyslog=false
+
+[Channels]
+
+[Xorg]
+name=Xorg
+lib=libxup.so
+""")
+    return lab.start([program, "--nodaemon", "--config", str(config)], port, run, (run / "xrdp.log",))
+
+
+def nnrpd(lab: Lab) -> Running:
+    """INN's server of readers, which asks for no certificate."""
+    as_root()
+    if not NNRPD.exists():
+        pytest.skip("nnrpd (inn2) is not installed")
+    port, run = free_port(), lab.place("nnrpd")
+    config = run / "inn.conf"
+    names = ("news", "db", "etc", "run", "tmp", "log", "spool", "articles", "overview")
+    folders = "".join(f"path{name}: {run}\n" for name in names)
+    config.write_text(f"""
+mta: "/bin/true %s"
+organization: test
+ovmethod: tradindexed
+hismethod: hisv6
+pathhost: news.test
+domain: news.test
+fromhost: news.test
+pathbin: /usr/lib/news/bin
+{folders}
+runasuser: news
+runasgroup: news
+tlscertfile: {lab.pki["server.pem"]}
+tlskeyfile: {copied_key(lab, run, "news")}
+tlscafile: {lab.pki["root.pem"]}
+""")
+    (run / "readers.conf").write_text("""
+auth all { hosts: "*" default: "<local>" }
+access all { users: "*" newsgroups: "*" }
+""")
+    (run / "storage.conf").write_text("method tradspool {\n newsgroups: *\n class: 0\n}\n")
+    for name in ("active", "newsgroups", "history", "group.index", "tradspool.map"):
+        (run / name).write_text("")
+    for path in (run, *run.iterdir()):
+        shutil.chown(path, "news", "news")
+    return lab.start(
+        [str(NNRPD), "-D", "-f", "-b", "127.0.0.1", "-p", str(port), "-c", str(run / "readers.conf")], port, run,
+        env={"INNCONF": str(config)})

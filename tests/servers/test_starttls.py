@@ -94,6 +94,28 @@ def test_vsftpd(mtls, lab, pki):
     held(*verdicts(mtls, pki, server.port, "ftp"), "ftp", "211")
 
 
+def test_inspircd_asks_for_a_certificate_and_goes_by_it_later(mtls, lab, pki):
+    server = plain_lab.inspircd(lab)
+    for found in verdicts(mtls, pki, server.port, "irc"):
+        assert [*found[:2], found[2]["protocol"], found[2]["status"]] == [0, "accepted", "irc", "CAP"]
+    called = mtls("handshake", f"localhost:{server.port}", "--starttls", "irc", *words(pki, "good"))
+    asked = called.report["client_auth"]
+    assert asked["sent"] is True
+    assert [authority["name"] for authority in asked["certificate_authorities"]] == ["CN=Test Root,O=Test"]
+
+
+def test_nnrpd_does_not_ask(mtls, lab, pki):
+    server = plain_lab.nnrpd(lab)
+    for found in verdicts(mtls, pki, server.port, "nntp"):
+        assert [*found[:2], found[2]["protocol"], found[2]["status"]] == [0, "not_requested", "nntp", "101"]
+
+
+def test_xrdp_does_not_ask(mtls, lab, pki):
+    server = plain_lab.xrdp(lab)
+    for found in verdicts(mtls, pki, server.port, "rdp"):
+        assert found == [0, "not_requested", None]
+
+
 def first_step(mtls, pki, port, protocol, client):
     called = mtls("handshake", f"localhost:{port}", "--app", protocol, *words(pki, client))
     application = called.report.get("application")
