@@ -239,7 +239,7 @@ REMEDIES: dict[str, dict[str, str]] = {
     "REQ-SIGALGS": {"": "offer ECDSA and RSA-PSS with SHA-256 or better, and no SHA-1"},
     "REQ-MATCH": {"": "name the issuing CA (or its root) in the list, or leave the list empty"},
     "CLI-CRED": {"": "see mtls check"},
-    "SRV-STATUS": {"": "staple, or issue the certificate without must-staple"},
+    "SRV-STATUS": {"": "staple a fresh response that says good, or issue the certificate without must-staple"},
 }
 
 

@@ -24,9 +24,9 @@ SPELLED = {"CCM_8": "CCM8", "3DES_EDE_CBC": "DES-CBC3", "RC4_128": "RC4", "CHACH
 EXCHANGES |= {"DH_anon": "ADH-", "ECDH_anon": "AECDH-"}
 
 
-def s_client(known: Knowledge, *options: str, then: str = "") -> str:
-    """`openssl s_client` to the target under its own name, without a request; ``then`` is a pipe behind it."""
-    settings, sni = known.settings, known.base.server_name
+def s_client(known: Knowledge, *options: str, then: str = "", sni: str | None = None) -> str:
+    """`openssl s_client` to the target under its own name or ``sni``, without a request; ``then`` is a pipe behind it."""
+    settings, sni = known.settings, sni or known.base.server_name
     words = ["openssl", "s_client", "-connect", connect(known), *(["-servername", sni] if sni else ["-noservername"])]
     words += ["-starttls", settings.starttls] if settings.starttls else []
     return f"{shlex.join([*words, *options])} </dev/null{then}"

@@ -4,50 +4,91 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import NamedTuple
 
+from inspector.analysis import hostname, staple
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.findings import Finding, Severity
+from inspector.analysis.verification import delivered_by
 from inspector.credentials.model import Credential
 from inspector.der import certificate
 from inspector.der.certificate import Certificate
+from inspector.plan import HandshakePlan
 from inspector.session.audit import repeating
-from inspector.session.audit.auditor import Auditor, Checking
+from inspector.session.audit.auditor import Auditor, Checking, Doing, Shape
 from inspector.session.audit.trust import public_root_names
 from inspector.trace import events as ev
 from inspector.wire import messages
 from inspector.wire.events import Side
-from inspector.wire.registry import HandshakeType
 
 DAY = 86400.0
+NAME_MISMATCHES = frozenset({62, 63, 64})  # X509_V_ERR_HOSTNAME_, EMAIL_, IP_ADDRESS_MISMATCH
 PUBLIC_LIFETIME_DAYS = 398
-ISSUER_CODES = {
-    18: "self-signed",
-    19: "self-signed root in the chain",
-    20: "issuer not found",
-    21: "issuer not sent or not trusted",
-}
+ENDS: tuple[tuple[float, Severity, str], ...] = (
+    (0.0, "high", "has expired"),
+    (7.0, "high", "expires in less than a week"),
+    (30.0, "medium", "expires in less than 30 days"),
+)
 
 
-def _chain(audit: Auditor) -> tuple[Certificate, ...]:
-    """The server's chain as first seen, parsed."""
-    for outcome in audit.outcomes:
-        if outcome.transcript is not None:
-            for message in outcome.transcript.messages(None, Side.SERVER):
-                sent = messages.certificate_of(message.value)
-                if sent is not None and sent.chain:
-                    return tuple(certificate.parse(der) for der in sent.chain)
+class _Shown(NamedTuple):
+    """A chain, parsed, as one of the server's names showed it. ``name`` is empty for the audited name."""
+
+    name: str
+    chain: tuple[Certificate, ...]
+    outcome: Outcome
+
+    def told(self, fact: str) -> str:
+        return f"as {self.name}: {fact}" if self.name else fact
+
+
+def _sent_in(outcome: Outcome) -> tuple[Certificate, ...]:
+    """The server's chain in one connection, parsed; empty where it was not seen."""
+    if outcome.transcript is None:
+        return ()
+    for message in outcome.transcript.messages(None, Side.SERVER):
+        sent = messages.certificate_of(message.value)
+        if sent is not None and sent.chain:
+            return tuple(certificate.parse(der) for der in sent.chain)
     return ()
 
 
-def chain(audit: Auditor) -> Checking:
-    """SRV-CHAIN: OpenSSL's verdict on the first handshake, and what it does not judge."""
-    yield from ()
-    sent = _chain(audit)
-    if not sent:
-        return audit.result("SRV-CHAIN", "undecided", "the server's chain was not seen")
-    errors = [e for o in audit.outcomes[:1] if o.transcript is not None for e in o.transcript.all(ev.CertificateError)]
+def _first(audit: Auditor) -> _Shown | None:
+    """The server's chain as first seen."""
+    return next((_Shown("", sent, outcome) for outcome in audit.outcomes if (sent := _sent_in(outcome))), None)
+
+
+def _chain(audit: Auditor) -> tuple[Certificate, ...]:
+    first = _first(audit)
+    return first.chain if first is not None else ()
+
+
+def _shown(audit: Auditor) -> Doing[list[_Shown]]:
+    """The chain of the audited name, and those of the names that the user gave where they have a certificate of their own.
+
+    A name that is shown the same certificate may simply not be served here.
+    """
+    first = _first(audit)
+    found = [first] if first is not None else []
+    path = audit.refused_path() or audit.path
+    for name in audit.other_names() if audit.inputs.other_names and first is not None else ():
+        # the very probe of ENF-HOST, where that was run
+        outcome = yield from audit.probe(Shape(f"SNI {name}, Host of the target", path, sni=name))
+        sent = _sent_in(outcome)
+        if sent and all(sent[0].der != other.chain[0].der for other in found):
+            found.append(_Shown(name, sent, outcome))
+    return found
+
+
+def _chain_faults(shown: _Shown) -> list[str]:
+    """What is wrong with a chain: OpenSSL's verdict, and what it does not judge."""
+    leaf = shown.chain[0]
+    errors = shown.outcome.transcript.all(ev.CertificateError) if shown.outcome.transcript is not None else []
+    if shown.name:  # OpenSSL was asked for the audited name
+        errors = [error for error in errors if error.code not in NAME_MISMATCHES]
     facts = [f"depth {e.depth}: {e.name} ({e.code})" for e in errors]
-    leaf = sent[0]
+    if shown.name and not hostname.explain(leaf, shown.name).matches:
+        facts.append("the certificate does not hold this name")
     if not leaf.subject_alt_names:
         facts.append("no subjectAltName: the name stands in the CN only")
     purposes = leaf.ext.purposes
@@ -55,64 +96,89 @@ def chain(audit: Auditor) -> Checking:
         facts.append("extendedKeyUsage lacks serverAuth")
     facts += [
         f"certificate {i} does not follow from the one before it"
-        for i in range(1, len(sent))
-        if sent[i].subject_der != sent[i - 1].issuer_der
+        for i in range(1, len(shown.chain))
+        if shown.chain[i].subject_der != shown.chain[i - 1].issuer_der
     ]
-    facts += ["the root is sent too (useless, not wrong)"] if len(sent) > 1 and sent[-1].is_self_issued else []
-    bad = [fact for fact in facts if "useless" not in fact]
+    return [shown.told(fact) for fact in facts]
+
+
+def chain(audit: Auditor) -> Checking:
+    """SRV-CHAIN: OpenSSL's verdict on the first handshake and on those of other names, and what it does not judge."""
+    all_shown = yield from _shown(audit)
+    if not all_shown:
+        return audit.result("SRV-CHAIN", "undecided", "the server's chain was not seen")
+    sent = all_shown[0].chain
+    bad = [fact for shown in all_shown for fact in _chain_faults(shown)]
+    useless = ["the root is sent too (useless, not wrong)"] if len(sent) > 1 and sent[-1].is_self_issued else []
     if bad:
         return audit.result(
             "SRV-CHAIN",
             "finding",
             "; ".join(bad),
             confidence="confirmed",
-            facts=tuple(facts),
+            facts=(*bad, *useless),
             control=f"trust: {audit.settings.trust.source}",
-            repeat=repeating.s_client(audit, "-showcerts", "-verify", "9"),
+            repeat=_see_again(audit, next(s for s in all_shown if _chain_faults(s)), "-showcerts", "-verify", "9"),
         )
-    return audit.result("SRV-CHAIN", "pass", f"{len(sent)} certificate{'s' if len(sent) > 1 else ''}, verified", facts=tuple(facts))
+    count = f"{len(sent)} certificate{'s' if len(sent) > 1 else ''}, verified"
+    also = "".join(f"; as {shown.name}: {len(shown.chain)}, verified" for shown in all_shown[1:])
+    return audit.result("SRV-CHAIN", "pass", count + also, facts=tuple(useless))
+
+
+def _see_again(audit: Auditor, shown: _Shown, *options: str, then: str = "") -> str:
+    return repeating.s_client(audit, *options, then=then, sni=shown.name or None)
 
 
 def expiry(audit: Auditor) -> Checking:
-    """SRV-EXPIRY: days left, and the lifetime of public certificates."""
-    yield from ()
-    sent, now = _chain(audit), audit.settings.now
-    if not sent or sent[0].not_after is None or sent[0].not_before is None:
+    """SRV-EXPIRY: days left, and the lifetime of public certificates; of other names' own certificates, too."""
+    all_shown = [s for s in (yield from _shown(audit)) if s.chain[0].not_after is not None and s.chain[0].not_before is not None]
+    if not all_shown or all_shown[0].name:
         return audit.result("SRV-EXPIRY", "undecided", "the dates were not seen")
-    days = (sent[0].not_after - now) / DAY
-    lifetime = (sent[0].not_after - sent[0].not_before) / DAY
+    found = [(shown, fault) for shown in all_shown if (fault := _date_fault(audit, shown.chain)) is not None]
+    days = (_seconds(all_shown[0].chain[0].not_after) - audit.settings.now) / DAY
+    if not found:
+        return audit.result("SRV-EXPIRY", "pass", f"{days:.0f} days left")
+    shown, fault = max(found, key=lambda one: ("low", "medium", "high").index(one[1].severity))
+    return audit.result(
+        "SRV-EXPIRY",
+        "finding",
+        shown.told(fault.words),
+        severity=fault.severity,
+        confidence="confirmed",
+        facts=tuple(shown.told(fact) for fact in fault.facts),
+        control=fault.control,
+        repeat=_see_again(audit, shown, then=" | openssl x509 -noout -dates"),
+    )
+
+
+class _DateFault(NamedTuple):
+    severity: Severity
+    words: str
+    facts: tuple[str, ...]
+    control: str
+
+
+def _seconds(moment: float | None) -> float:
+    return moment or 0.0
+
+
+def _date_fault(audit: Auditor, sent: tuple[Certificate, ...]) -> _DateFault | None:
+    """What is wrong with the dates of a certificate: its end is near or past, or it lives too long."""
+    days = (_seconds(sent[0].not_after) - audit.settings.now) / DAY
+    lifetime = (_seconds(sent[0].not_after) - _seconds(sent[0].not_before)) / DAY
     short = lifetime <= 10  # short-lived certificates are renewed by machines, days before
-    for limit, severity, words in (
-        (0.0, "high", "has expired"),
-        (7.0, "high", "expires in less than a week"),
-        (30.0, "medium", "expires in less than 30 days"),
-    ):
+    for limit, severity, words in ENDS:
         if days < limit and not (short and limit > 0):
-            return audit.result(
-                "SRV-EXPIRY",
-                "finding",
-                f"the server's certificate {words} ({days:.0f} days left)",
-                severity=severity,  # type: ignore[arg-type]
-                confidence="confirmed",
-                facts=(f"notAfter is {days:.1f} days away",),
-                control="the clock of this machine",
-                repeat=repeating.s_client(audit, then=" | openssl x509 -noout -dates"),
-            )
+            told = f"the server's certificate {words} ({days:.0f} days left)"
+            return _DateFault(severity, told, (f"notAfter is {days:.1f} days away",), "the clock of this machine")
     limits = [(audit.profile.lifetime_days, f"profile {audit.profile}")]
     limits += [(PUBLIC_LIFETIME_DAYS, "CA/Browser Forum, for public certificates")] if _is_public(sent) else []
     for most, who in limits:
         if most is not None and lifetime > most + 1:  # a day more, as the bounds count in full
-            return audit.result(
-                "SRV-EXPIRY",
-                "finding",
-                f"the server's certificate lives for {lifetime:.0f} days",
-                severity="low",
-                confidence="confirmed",
-                facts=(f"{lifetime:.0f} days from notBefore to notAfter", f"{days:.0f} days left"),
-                control=f"{who}: at most {most} days",
-                repeat=repeating.s_client(audit, then=" | openssl x509 -noout -dates"),
-            )
-    return audit.result("SRV-EXPIRY", "pass", f"{days:.0f} days left")
+            facts = (f"{lifetime:.0f} days from notBefore to notAfter", f"{days:.0f} days left")
+            told = f"the server's certificate lives for {lifetime:.0f} days"
+            return _DateFault("low", told, facts, f"{who}: at most {most} days")
+    return None
 
 
 def _is_public(sent: tuple[Certificate, ...]) -> bool:
@@ -155,36 +221,40 @@ def key(audit: Auditor) -> Checking:
 
 
 def status(audit: Auditor) -> Checking:
-    """SRV-STATUS: must-staple without a staple."""
+    """SRV-STATUS: must-staple without a staple, and a staple that says something else than good, or says it no more."""
     yield from ()
-    sent = _chain(audit)
-    if not sent:
+    first = _first(audit)
+    if first is None:
         return audit.result("SRV-STATUS", "undecided", "the server's chain was not seen")
-    stapled = any(_has_staple(o) for o in audit.outcomes)
-    if sent[0].ext.must_staple and not stapled:
+    read = next((found for outcome in audit.outcomes if (found := _staple_of(outcome, first)) is not None), None)
+    bad = [f for f in staple.findings_of(read, first.chain[0], audit.settings.now) if f.severity != "info"]
+    if bad:
         return audit.result(
             "SRV-STATUS",
             "finding",
-            "the certificate demands a stapled OCSP response, and none came",
+            "; ".join(finding.summary for finding in bad),
+            severity="high" if any(finding.id == "revoked" for finding in bad) else None,
             confidence="confirmed",
-            facts=("TLS feature status_request in the certificate",),
-            control="RFC 7633",
+            facts=tuple(f"{finding.id}: {finding.summary}" for finding in bad),
+            control="RFC 7633" if read is None else "RFC 6960, 4.2.2.1: thisUpdate, nextUpdate and the issuer's signature",
             repeat=repeating.s_client(audit, "-status"),
         )
-    return audit.result("SRV-STATUS", "pass", "a staple came" if stapled else "no staple, and none is promised", severity="info")
+    words = "no staple, and none is promised" if read is None else "a fresh staple came, and says good"
+    return audit.result("SRV-STATUS", "pass", words, severity="info")
 
 
-def _has_staple(outcome: Outcome) -> bool:
-    if outcome.transcript is None:
-        return False
-    if outcome.transcript.messages(HandshakeType.CERTIFICATE_STATUS, Side.SERVER):
-        return True
-    return any(
-        int(e.type) == 5
-        for m in outcome.transcript.messages(HandshakeType.CERTIFICATE, Side.SERVER)
-        for entry in getattr(m.value, "entries", ())
-        for e in entry.extensions
-    )
+def _staple_of(outcome: Outcome, first: _Shown) -> staple.Staple | None:
+    """What the staple of a connection says about the certificate that was first seen; None where none came, or another chain."""
+    transcript = outcome.transcript
+    if transcript is None or not isinstance(transcript.plan, HandshakePlan):
+        return None  # hellos of our own ask for no staple
+    sent = delivered_by(transcript)
+    if sent is None or not sent.staple or sent.chain[:1] != (first.chain[0].der,):
+        return None
+    judged = first.outcome.transcript.last(ev.Judged) if first.outcome.transcript is not None else None
+    above = [*sent.chain[1:2], *(judged.path[1:2] if judged is not None else ())]
+    issuer = next((cert for der in above if (cert := certificate.parse(der)).subject_der == first.chain[0].issuer_der), None)
+    return staple.read(sent.staple, first.chain[0], issuer)
 
 
 def _known_to_server(audit: Auditor, credential: Credential) -> tuple[bytes, ...]:
@@ -203,16 +273,27 @@ def own_credential(audit: Auditor) -> Checking:
         audit.settings.credential, audit.settings.now, known_names=_known_to_server(audit, audit.settings.credential)
     )
     bad = [f for f in findings if f.severity != "info"]
-    if not bad:
+    facts = [f"{f.id}: {f.summary}" for f in bad]
+    severities = ["high" if f.severity == "critical" else f.severity for f in bad]
+    life = _lifetime(certificate.parse(audit.settings.credential.leaf))
+    if life is not None and life > PUBLIC_LIFETIME_DAYS + 1:
+        facts.append(f"it lives for {life:.0f} days: so long does a stolen key open the door where nobody looks at revocation")
+        severities.append("low")
+    if not facts:
         return audit.result("CLI-CRED", "pass", "nothing is wrong with your credential")
-    worst: Severity = max((f.severity for f in bad), key=("info", "low", "medium", "high", "critical").index)
+    worst: Severity = max(severities, key=("info", "low", "medium", "high").index)
     return audit.result(
         "CLI-CRED",
         "finding",
-        "; ".join(f"{f.id}: {f.summary}" for f in bad),
-        severity="high" if worst == "critical" else worst,
+        "; ".join(facts),
+        severity=worst,
         confidence="confirmed",
-        facts=tuple(f"{f.id}: {f.summary}" for f in bad),
-        control="mtls check",
+        facts=tuple(facts),
+        control="mtls check" if bad else f"at most {PUBLIC_LIFETIME_DAYS} days, as for public certificates",
         repeat=shlex.join(["mtls", "check", *(audit.settings.credential.origin.files or ("CERT.pem", "KEY.pem"))]),
     )
+
+
+def _lifetime(cert: Certificate) -> float | None:
+    """Days from notBefore to notAfter; None where a date is unreadable."""
+    return None if cert.not_after is None or cert.not_before is None else (cert.not_after - cert.not_before) / DAY
