@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.analysis.findings import Severity
+from inspector.analysis.match import match as judge_match
+from inspector.analysis.match import request_of
 from inspector.der import certificate
 from inspector.der.names import comparison_key
 from inspector.plan import HelloPlan
 from inspector.session.audit import repeating
 from inspector.session.audit.auditor import Auditor, Checking, Doing
 from inspector.session.audit.kit import certificate_name
+from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
 from inspector.wire.registry import CipherSuite, HandshakeType, SignatureScheme
@@ -26,6 +29,8 @@ OLD_HASHES = {0x01: "MD5", 0x02: "SHA-1"}
 MODERN = {0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0807, 0x0808}
 VERSION_NAMES = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 OPTIONS = {0x0300: "-ssl3", 0x0301: "-tls1", 0x0302: "-tls1_1"}  # of the openssl program
+DH_BITS, BROKEN_DH_BITS = 2048, 1024  # shorter groups are weak; those below 1024 bits have been broken
+DEFLATE = 1  # RFC 3749
 OLD_VERSIONS = (0x0301, 0x0302, 0x0300, 0x0002)
 
 
@@ -103,7 +108,7 @@ def match(audit: Auditor) -> Checking:
 
 
 def signature_schemes(audit: Auditor) -> Checking:
-    """REQ-SIGALGS: old hashes, and whether a modern scheme is there."""
+    """REQ-SIGALGS: old hashes, whether a modern scheme is there, and one that your key can sign with."""
     yield from ()
     request = _request(audit)
     if request is None:
@@ -111,37 +116,49 @@ def signature_schemes(audit: Auditor) -> Checking:
     schemes = list(dict.fromkeys(int(scheme) for seen in _requests(audit) for scheme in seen.signature_schemes))
     if not schemes:
         return audit.result("REQ-SIGALGS", "undecided", "the request names no signature algorithms (TLS 1.1 or older)")
-    labels = [SignatureScheme(code).label for code in schemes if code >> 8 in OLD_HASHES and code >> 8 <= 6]
+    labels = tuple(SignatureScheme(code).label for code in schemes)
+    old = tuple(label for label, code in zip(labels, schemes, strict=True) if code >> 8 in OLD_HASHES)
+    found = _misfit(audit)
     if not set(schemes) & MODERN:
-        return audit.result(
-            "REQ-SIGALGS",
-            "finding",
-            "neither ECDSA nor RSA-PSS nor EdDSA is offered",
-            severity="medium",
-            confidence="confirmed",
-            facts=tuple(SignatureScheme(code).label for code in schemes),
-            control="RFC 8446, 4.2.3",
-            repeat=repeating.s_client(audit),
-        )
-    if labels:
-        return audit.result(
-            "REQ-SIGALGS",
-            "finding",
-            f"old hashes are offered: {', '.join(labels)}",
-            severity="low",
-            confidence="confirmed",
-            facts=tuple(labels),
-            control="RFC 9155",
-            repeat=repeating.s_client(audit),
-        )
-    return audit.result("REQ-SIGALGS", "pass", f"{len(schemes)} schemes, none of them with MD5 or SHA-1")
+        found.append(("medium", "neither ECDSA nor RSA-PSS nor EdDSA is offered", labels, "RFC 8446, 4.2.3"))
+    if old:
+        found.append(("low", f"old hashes are offered: {', '.join(old)}", old, "RFC 9155"))
+    if not found:
+        return audit.result("REQ-SIGALGS", "pass", f"{len(schemes)} schemes, none of them with MD5 or SHA-1")
+    severity, words, facts, control = max(found, key=lambda one: one[0] == "medium")
+    return audit.result(
+        "REQ-SIGALGS", "finding", words, severity=severity, confidence="confirmed", facts=facts, control=control,
+        repeat=repeating.s_client(audit),
+    )  # fmt: skip
+
+
+def _misfit(audit: Auditor) -> list[tuple[Severity, str, tuple[str, ...], str]]:
+    """Where the key of your credential can make none of the signatures that a request asks for; less bad where another version's
+    request takes it.
+    """
+    credential = audit.settings.credential
+    requests = dict.fromkeys(request_of(seen) for seen in _requests(audit))
+    rules = [rule for request in requests for rule in judge_match(request, credential) if rule.rule == "signature-scheme"]
+    wrong = next((rule.detail for rule in rules if rule.ok is False), None)
+    if wrong is None:
+        return []
+    severity: Severity = "low" if any(rule.ok for rule in rules) else "medium"
+    return [(severity, wrong, (wrong,), "RFC 8446, 4.2.3, and the key of your credential")]
 
 
 def _hello(audit: Auditor, name: str, pieces: tuple[bytes, ...]) -> Doing[tuple[int | None, Any]]:
     """Send one hello; returns the version that the server chose, or None, and its ServerHello."""
+    return _chosen((yield from _answer(audit, name, pieces)))
+
+
+def _answer(audit: Auditor, name: str, pieces: tuple[bytes, ...]) -> Doing[Transcript | None]:
+    """Send one hello; returns what came of it."""
     plan = HelloPlan(audit.base.road, pieces, name=name, timeouts=audit.settings.timeouts)
     outcome = yield from audit.send(plan, f"{name}, a ClientHello of our own")
-    transcript = outcome.transcript
+    return outcome.transcript
+
+
+def _chosen(transcript: Transcript | None) -> tuple[int | None, Any]:
     if transcript is None:
         return None, None
     for message in transcript.messages(None, Side.SERVER):
@@ -281,6 +298,22 @@ def _beyond_profile(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
     return [("low", f"not in {audit.profile}: {CipherSuite(answer.cipher_suite).label}")]
 
 
+def _short_group(audit: Auditor) -> Doing[list[tuple[Severity, str]]]:
+    """The finite-field group of the key exchange, where it is shorter than 2048 bits (RFC 9325, 4.4)."""
+    from inspector.wire import hello
+
+    offered = tuple(code for code, name in CipherSuite.NAMES.items() if name.startswith("TLS_DHE_") and "EXPORT" not in name)
+    pieces = (hello.client_hello(0x0303, cipher_suites=offered, server_name=audit.base.server_name),)
+    transcript = yield from _answer(audit, "offer of finite-field Diffie-Hellman alone", pieces)
+    _, answer = _chosen(transcript)
+    sent = transcript.messages(HandshakeType.SERVER_KEY_EXCHANGE, Side.SERVER) if transcript is not None else []
+    bits = next((8 * len(value) for m in sent if (value := getattr(m.value, "dh_p", b"").lstrip(bytes(1)))), DH_BITS)
+    if answer is None or bits >= DH_BITS:
+        return []
+    severity: Severity = "high" if bits < BROKEN_DH_BITS else "medium"
+    return [(severity, f"a Diffie-Hellman group of {bits} bits: {CipherSuite(answer.cipher_suite).label}")]
+
+
 def _agreed_again(audit: Auditor, found: list[str]) -> str:
     """A handshake for each suite that was found, and a plain one for what shows in any."""
     suites = [words.rpartition(": ")[2] for words in found if ": TLS_" in words]
@@ -296,9 +329,9 @@ def ciphers(audit: Auditor) -> Checking:
 
     found = yield from _weak_suites(audit)
     found += yield from _beyond_profile(audit)
-    _, answer = yield from _hello(
-        audit, "plain TLS 1.2 offer", (hello.client_hello(0x0303, server_name=audit.base.server_name),)
-    )
+    found += yield from _short_group(audit)
+    plain = hello.client_hello(0x0303, server_name=audit.base.server_name, compression_methods=(DEFLATE, 0))
+    _, answer = yield from _hello(audit, "plain TLS 1.2 offer", (plain,))
     if answer is not None:
         kinds = {int(extension.type) for extension in answer.extensions}
         found += [] if 23 in kinds else [("low", "no extended master secret (RFC 7627)")]
