@@ -120,7 +120,7 @@ def _other_handshakes(audit: Auditor, path: str, seen: list[Outcome]) -> Checkin
             outcome = yield from audit.probe(shape)
             seen.append(outcome)
             sure = yield from _opened(audit, shape, outcome)
-            if sure and not (shape.credential and (yield from _lets_in(audit, shape, path))):
+            if sure and not (yield from _lets_in(audit, shape)):
                 whom = "another client" if shape.credential else "a client without a certificate"
                 return audit.result(
                     "ENF-HOST",
@@ -152,9 +152,11 @@ def _host_shapes(audit: Auditor, name: str, path: str) -> list[Shape]:
     return shapes
 
 
-def _lets_in(audit: Auditor, shape: Shape, path: str) -> Doing[bool]:
-    """Control: does the target let this very credential in by the front door?"""
-    outcome = yield from audit.probe(Shape("the other client by the front door", path, credential=shape.credential))
+def _lets_in(audit: Auditor, shape: Shape) -> Doing[bool]:
+    """Control: does the target let this very client in by the front door? Nobody without a certificate, but perhaps over HTTP/2."""
+    if shape.credential is None and shape.alpn is None:
+        return False
+    outcome = yield from audit.probe(shape._replace(name=shape.name + ", by the front door", sni=KEEP))
     return outcome.accepted
 
 
@@ -249,8 +251,11 @@ def _odd_names(audit: Auditor, path: str) -> list[Shape]:
 
 
 def _strangers(audit: Auditor, shape: Shape, outcome: Outcome) -> Shape | None:
-    """The same handshake of somebody who does not know the target's name at all; None where no request was read in it."""
-    read = outcome.status is not None
+    """The same handshake of somebody who does not know the target's name at all; None where no request was read in it.
+
+    A request was read, too, where a certificate was asked for only after it, or never, whatever ended the connection then.
+    """
+    read = outcome.status is not None or (outcome.protocol is not None and (outcome.late or not outcome.requested))
     if shape.sni == UNKNOWN_NAME and read:
         return shape._replace(name="unknown SNI and Host", host=audit.authority(UNKNOWN_NAME))
     if shape.sni is None and read and audit.address():
