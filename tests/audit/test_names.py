@@ -120,3 +120,18 @@ def test_a_default_server_that_trusts_another_ca_is_found_with_a_client_of_that_
 
     assert checks(audited(serve, good(), second_client=(good(),)))["ENF-SNI"].confidence == "confirmed"
     assert checks(audited(serve, good()))["ENF-SNI"].status == "pass"
+
+
+@pytest.mark.parametrize(("limits", "status"), [(True, "undecided"), (False, "pass")])
+def test_an_overloaded_server_refuses_nothing_and_one_that_says_so_to_strange_names_does(limits: bool, status: str) -> None:
+    strange = []
+
+    def serve(asked: Asked) -> tuple[int, bytes]:
+        if asked.who == "good":
+            return 200, PAGE
+        strange.extend([asked] if asked.sni != OURS[0] else [])
+        busy = asked.sni != OURS[0] or asked.host != OURS[1] or (limits and strange)
+        return (503, b"busy") if busy else (403, b"no")
+
+    result = checks(audited(serve, good()))
+    assert (result["ENF-SNI"].status, result["ENF-NONE"].status) == (status, "pass")

@@ -80,6 +80,23 @@ def client(label: str, **properties: object) -> Callable[[Pki, Running], list[st
     return options
 
 
+def nginx_addresses(lab: Lab, verify: str) -> Running:
+    """One name at two addresses."""
+    pki = lab.pki
+    own = f"ssl_certificate {pki['server.pem']}; ssl_certificate_key {pki['server.key']};"
+    own += f"ssl_client_certificate {pki['root.pem']}; ssl_verify_client {verify}; ssl_verify_depth 3;"
+    page = 'location / { return 200 "ok\n"; }'
+    server = lab.nginx(
+        "on", locations=page, servers=f"server {{ listen 127.0.0.2:PORT ssl; server_name localhost; {own} {page} }}"
+    )
+    server.host = "localhost"
+    return server
+
+
+def two_addresses(pki: Pki, running: Running) -> list[str]:
+    return ["--resolve", f"localhost:{running.port}:127.0.0.1,127.0.0.2"]
+
+
 def nginx_http2(lab: Lab) -> Running:
     """A gate that is not asked over HTTP/2."""
     deny = "set $deny $ssl_client_verify; if ($http2) { set $deny SUCCESS; } if ($deny != SUCCESS) { return 403; }"
@@ -140,5 +157,12 @@ MORE: tuple[Pair, ...] = (
         "apache-default-asks-late",
         lambda lab: apache_default(lab, "SSLVerifyClient none"),
         lambda lab: apache_default(lab, "SSLVerifyClient require"),
+    ),
+    Pair(
+        "ENF-PARITY",
+        "nginx-address",
+        lambda lab: nginx_addresses(lab, "optional"),
+        lambda lab: nginx_addresses(lab, "on"),
+        two_addresses,
     ),
 )

@@ -6,7 +6,7 @@ A check is a generator: it yields from ``Auditor.probe`` and returns a ``CheckRe
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inspector.analysis import audit_outcome as oracle
@@ -195,6 +195,19 @@ class Auditor(Telling):
             usual = self.silent if shape.credential is None else self.hushed >= HUSHED
             return 0 if usual and shape.repeats < HUSHED else shape.repeats
         return 1 if outcome.how == "timeout" else 0
+
+    def passed(self, check: str, summary: str, *, seen: Sequence[Outcome], show: int = 3) -> Checking:
+        """The check holds if each of its probes was heard. A server that seems overloaded may merely say so to what it does not
+        serve: then a plain request is still answered as before.
+        """
+        lost = self.unheard(seen)
+        path = self.refused_path()
+        if lost is not None and lost.status is not None and path is not None:
+            again = yield from self.probe(Shape("no certificate, is the server overloaded?", path), anew=True)
+            lost = None if again.refused and again.status == self.none[path].status else lost
+        if lost is not None:
+            return self.result(check, "undecided", f"no clear answer: {lost.how} ({lost.name})", seen=(lost, *seen[: show - 1]))
+        return self.result(check, "pass", summary, seen=tuple(seen[:show]))
 
     def plaintext(self, shape: Shape, port: int) -> Probing:
         """A request without TLS."""

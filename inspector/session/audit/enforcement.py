@@ -112,7 +112,7 @@ def paths(audit: Auditor) -> Checking:
                     repeat=audit.repeat(shape),
                 )
     words = f"{len(seen)} other spellings" + ("" if audit.wall or audit.front else " and methods")
-    return audit.result("ENF-PATH", "pass", f"{words} of the path get nothing more", seen=tuple(seen[:2]))
+    return (yield from audit.passed("ENF-PATH", f"{words} of the path get nothing more", seen=seen, show=2))
 
 
 def _bare(audit: Auditor, path: str) -> str | None:
@@ -303,6 +303,8 @@ def parity(audit: Auditor) -> Checking:
     for shape in shapes:
         outcome = yield from audit.probe(shape)
         seen.append(outcome)
+        if shape.address is not None:
+            audit.refusals = 0
         sure = audit.got_in(outcome, path)
         if sure:
             return audit.result(
@@ -315,6 +317,7 @@ def parity(audit: Auditor) -> Checking:
                 control=audit.control(audit.none[path]),
                 repeat=audit.repeat(shape),
             )
-    return audit.result(
-        "ENF-PARITY", "pass", "refused alike over " + ", ".join(shape.name for shape in shapes), seen=tuple(seen[:3])
-    )
+    # who listens at one address need not at each
+    heard = [(s, o) for s, o in zip(shapes, seen, strict=True) if s.address is None or o.kind != oracle.UNREACHABLE]
+    words = "refused alike over " + ", ".join(shape.name for shape, _ in heard)
+    return (yield from audit.passed("ENF-PARITY", words, seen=[outcome for _, outcome in heard]))

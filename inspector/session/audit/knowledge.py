@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from inspector.wire.events import Side
 from inspector.wire.registry import HandshakeType
 
 OTHER_NAMES = 2
+BUSY = frozenset({502, 503, 504})
 
 
 class Knowledge:
@@ -185,6 +187,15 @@ class Knowledge:
             return sure
         return "likely" if outcome.status is not None and not outcome.refused and outcome.status < 500 else None
 
+    @staticmethod
+    def unheard(seen: Sequence[Outcome]) -> Outcome | None:
+        """A probe of these that came to nothing: no connection, no answer in time, or, where that is half of them, an answer of the
+        kind that a server gives which is overloaded or limits us. What was not heard was not refused.
+        """
+        lost = next((o for o in seen if o.kind == oracle.UNREACHABLE or o.how == "timeout"), None)
+        busy = [o for o in seen if o.kind == oracle.UNDECIDED and o.status in BUSY]
+        return lost or (busy[0] if busy and 2 * len(busy) >= len(seen) else None)
+
     # -- the server ---------------------------------------------------------------------------------
 
     def other_names(self) -> tuple[str, ...]:
@@ -203,7 +214,7 @@ class Knowledge:
             resolved = outcome.transcript.first(ev.Resolved) if outcome.transcript is not None else None
             if resolved is not None:
                 return resolved.addresses
-        return ()
+        return self.base.road.addresses  # given by the user
 
     def address(self) -> str | None:
         """The address that the first probe reached."""

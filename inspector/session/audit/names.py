@@ -137,7 +137,7 @@ def _other_handshakes(audit: Auditor, path: str, seen: list[Outcome]) -> Checkin
     if any(o.kind == oracle.UNDECIDED for o in seen) and not any(o.refused for o in seen):
         return audit.result("ENF-HOST", "undecided", f"no clear answer: {seen[0].how}", seen=tuple(seen[:3]))
     how = "; ".join(dict.fromkeys(o.how for o in seen))
-    return audit.result("ENF-HOST", "pass", f"refused under every other name and Host: {how}", seen=tuple(seen[:3]))
+    return (yield from audit.passed("ENF-HOST", f"refused under every other name and Host: {how}", seen=seen))
 
 
 def _host_shapes(audit: Auditor, name: str, path: str) -> list[Shape]:
@@ -207,7 +207,7 @@ def server_names(audit: Auditor) -> Checking:
         found = yield from _other_trust(audit, path, client, seen)
         if found is not None:
             return found
-    return audit.result("ENF-SNI", "pass", f"{len(seen)} absent, unknown or odd names open nothing", seen=tuple(seen[:3]))
+    return (yield from audit.passed("ENF-SNI", f"{len(seen)} absent, unknown or odd names open nothing", seen=seen))
 
 
 def _by_odd_name(audit: Auditor, shape: Shape, outcome: Outcome, control: Outcome, sure: str) -> CheckResult:

@@ -32,9 +32,11 @@ def s_client(known: Knowledge, *options: str, then: str = "", sni: str | None = 
     return f"{shlex.join([*words, *options])} </dev/null{then}"
 
 
-def connect(known: Knowledge) -> str:
-    """Where the connections of this audit go, as HOST:PORT or unix:PATH."""
+def connect(known: Knowledge, address: str | None = None) -> str:
+    """Where the connections of this audit go, or those to one of the target's addresses, as HOST:PORT or unix:PATH."""
     target = known.settings.target
+    if address:
+        return f"{f'[{address}]' if ':' in address else address}:{target.port}"
     if known.settings.connect_to:
         return "{}:{}".format(*known.settings.connect_to)
     return f"unix:{target.unix_path}" if target.unix_path else target.authority

@@ -51,7 +51,7 @@ def across_names(audit: Auditor) -> Checking:
     if not offered:
         why = "the server hands out no sessions" if audit.no_sessions else "no name refuses a client that may begin a session"
         return audit.result("ENF-RESUME-XVHOST", "pass", why, seen=tuple(seen[:2]))
-    return audit.result("ENF-RESUME-XVHOST", "pass", "no session opens another name", seen=tuple(seen[:3]))
+    return (yield from audit.passed("ENF-RESUME-XVHOST", "no session opens another name", seen=seen))
 
 
 def _pairs(audit: Auditor) -> list[tuple[str, str, Credential | None, str]]:

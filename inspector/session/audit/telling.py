@@ -95,8 +95,8 @@ class Telling(Knowledge):
         alpn = (self.base.alpn if shape.alpn is None else shape.alpn) or ()
         ours = ["mtls", "request", self._url(sni, shape.path), "-i", "--insecure", "--http2" if "h2" in alpn else "--http1.1"]
         ours += ["-X", shape.method] if shape.method != "GET" else []
-        ours += [*self._connect_to(sni), "-H", f"Host: {host}", *options]
-        theirs = ["openssl", "s_client", "-quiet", "-connect", repeating.connect(self)]
+        ours += [*self._connect_to(sni, shape.address), "-H", f"Host: {host}", *options]
+        theirs = ["openssl", "s_client", "-quiet", "-connect", repeating.connect(self, shape.address)]
         theirs += ["-servername", sni] if sni else ["-noservername"]
         theirs += ["-alpn", ",".join(alpn)] if alpn else []
         theirs += ["-cert", pem[0], "-cert_chain", pem[0], "-key", pem[1]] if pem else []
@@ -111,7 +111,7 @@ class Telling(Knowledge):
     def _repeat_other(self, shape: Shape) -> str:
         """For what is no HTTP: the handshake and the first step again."""
         made, options, _ = self._files(shape.credential)
-        words = ["mtls", "handshake", repeating.connect(self), "--insecure", "--app", self.protocol, *options]
+        words = ["mtls", "handshake", repeating.connect(self, shape.address), "--insecure", "--app", self.protocol, *options]
         words += ["--server-name", self.base.server_name] if self.base.server_name else []
         words += ["--starttls", self.settings.starttls] if self.settings.starttls else []
         words += ["--app-user", self.user(shape.credential)] if self.protocol in WITH_A_NAME else []
@@ -128,8 +128,9 @@ class Telling(Knowledge):
         host = sni or self.address() or self.settings.target.host
         return f"https://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
-    def _connect_to(self, sni: str | None) -> list[str]:
-        return ["--connect-to", repeating.connect(self)] if sni and sni != self.settings.target.host else []
+    def _connect_to(self, sni: str | None, address: str | None) -> list[str]:
+        elsewhere = address is not None or (sni and sni != self.settings.target.host)
+        return ["--connect-to", repeating.connect(self, address)] if elsewhere else []
 
     def _files(self, credential: Credential | None) -> tuple[list[str], list[str], tuple[str, str] | None]:
         """(commands that make it, our options, its PEM files) for a credential: the user's, or a throw-away one by its recipe."""
