@@ -105,7 +105,7 @@ def shared_inputs(options: dict[str, Any]) -> dict[str, Any]:
     found["issuer"] = _issuer(options["issue"]) if options["issue"] else None
     found["issuer_files"] = tuple(filter(None, options["issue"].partition(":")[::2])) if options["issue"] else ()
     token = read_bytes(options["token_file"]).decode("ascii", "replace").strip() if options["token_file"] else None
-    return {**found, "token": token}
+    return {**found, "token": token, "token_file": options["token_file"] or ""}
 
 
 def read_bytes(path: str) -> bytes:

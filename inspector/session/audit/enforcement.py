@@ -189,7 +189,7 @@ def late(audit: Auditor) -> Checking:
             confidence="confirmed",
             seen=tuple(asked[:2]),
             control="no CertificateRequest in the first handshake",
-            repeat=audit.repeat(Shape("late", audit.path)),
+            repeat=audit.repeat_late(asked[0].protocol),
         )
     if early:
         return audit.result("ENF-LATE", "pass", "the certificate is asked for in the first handshake", seen=tuple(early[:1]))

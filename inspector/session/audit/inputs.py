@@ -37,6 +37,7 @@ class Inputs(NamedTuple):
     issuer: Any = None
     issuer_files: tuple[str, ...] = ()  # where it was read from, to be named in commands
     token: str | None = None
+    token_file: str = ""  # where it was read from, to be named in commands
     consent: bool = False  # --i-own-this, or a private address
     max_connections: int = MAX_CONNECTIONS
     per_second: float = PER_SECOND  # 0: as fast as it goes (loopback)

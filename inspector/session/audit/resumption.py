@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from inspector.analysis import audit_dates
 from inspector.analysis import audit_outcome as oracle
 from inspector.analysis.audit_outcome import Outcome
@@ -218,12 +220,36 @@ def _outlive(audit: Auditor, longest: int | None) -> Checking:
             confidence="confirmed",
             seen=(outcome,),
             control=audit.control(control),
+            repeat=_outlive_again(audit, short, outcome.protocol),
         )
     if not outcome.offered_session and not audit.inputs.dry_run:
         return audit.result("ENF-RESUME-STALE", "undecided", "the session could not be offered again", seen=(outcome,))
     return audit.result(
         "ENF-RESUME-STALE", "pass", f"the session ended with its certificate: {outcome.how}", seen=(outcome, control)
     )
+
+
+def _outlive_again(audit: Auditor, short: Credential, protocol: str | None) -> str | None:
+    """A certificate that ends in a moment begins a session, which is resumed after its end."""
+    shape = Shape("short-lived", audit.path, credential=short)
+    pair = _openssl_pair(audit, (shape, shape._replace(credential=None)), "1.2" if protocol == "TLSv1.2" else "1.3")
+    if pair is None:
+        return None
+    *first, second = pair.splitlines()
+    soon = f"$(date -u -d '{SHORT_LIFE + 2:.0f} seconds' +%Y%m%d%H%M%SZ)"
+    made = [re.sub(r"-enddate \d+Z", lambda _: f"-enddate {soon}", line) for line in first]
+    return "\n".join([*made, f"sleep {SHORT_LIFE + 4:.0f}", second])
+
+
+def _early_again(audit: Auditor) -> str | None:
+    """A session of the good credential, and a request as early data of one that resumes it, with no certificate."""
+    shape = Shape("early data", audit.path, credential=audit.credential)
+    pair = _openssl_pair(audit, (shape, shape._replace(credential=None)), "1.3")
+    if pair is None:
+        return None
+    *first, second = pair.splitlines()
+    request, _, client = second.partition(" | ")
+    return "\n".join([*first, f"{request} > early.txt", f"{client.replace(' -quiet', '')} -early_data early.txt -ign_eof"])
 
 
 def _ticket_again(audit: Auditor) -> str:
@@ -300,6 +326,7 @@ def early_data(audit: Auditor) -> Checking:
         confidence="confirmed",
         seen=(outcome,),
         control=f"tickets allow {most} bytes of early data; our Finished, which no replay has, was held back",
+        repeat=_early_again(audit),
     )
 
 

@@ -216,7 +216,10 @@ def key(audit: Auditor) -> Checking:
         )  # fmt: skip
     if beyond is not None:
         why = f"profile {audit.profile}"
-        return audit.result("SRV-KEY", "finding", beyond, severity="low", confidence="confirmed", facts=(beyond,), control=why)
+        return audit.result(
+            "SRV-KEY", "finding", beyond, severity="low", confidence="confirmed", facts=(beyond,), control=why,
+            repeat=repeating.s_client(audit, "-showcerts"),
+        )  # fmt: skip
     return audit.result("SRV-KEY", "pass", f"{sent[0].key_type} {sent[0].key_bits}, {sent[0].signature_algorithm}")
 
 

@@ -10,12 +10,14 @@ from inspector.analysis.audit_reference import BY_ID, remedy
 from inspector.analysis.findings import CheckResult, Evidence, Severity
 from inspector.app import steps
 from inspector.credentials.model import Credential
+from inspector.der import certificate
 from inspector.session.audit import repeating
 from inspector.session.audit.knowledge import Knowledge
 from inspector.session.audit.recipes import files_of
 from inspector.session.audit.shape import KEEP, Shape
 
 NONE = "no certificate"
+PASTED = "@TOKEN@"  # stands for the user's token until a command is complete
 WITH_A_NAME = ("postgres", "mysql")  # protocols whose first step says who we are
 
 
@@ -100,13 +102,36 @@ class Telling(Knowledge):
         theirs += ["-servername", sni] if sni else ["-noservername"]
         theirs += ["-alpn", ",".join(alpn)] if alpn else []
         theirs += ["-cert", pem[0], "-cert_chain", pem[0], "-key", pem[1]] if pem else []
+        # else the openssl program does not load it
+        theirs += ["-cipher", "DEFAULT:@SECLEVEL=0"] if shape.credential is not None and _is_weak(shape.credential) else []
         for header, value in shape.headers:
-            ours += ["-H", f"{header}: {_shown(header, value)}"]
+            ours += ["-H", f"{header}: {self._pasted(header, value)}"]
         if shape.version:
             ours += ["--tls-min", shape.version, "--tls-max", shape.version]
             theirs.append("-tls1_3" if shape.version == "1.3" else "-tls1_2")
-        raw = [f"{_printf(shape, host)} | {shlex.join(theirs)}"] if "h2" not in alpn else []
-        return "\n".join([*made, shlex.join(ours), *raw])
+        headers = tuple((header, self._pasted(header, value)) for header, value in shape.headers)
+        raw = [f"{_printf(shape._replace(headers=headers), host)} | {shlex.join(theirs)}"] if "h2" not in alpn else []
+        return "\n".join(line.replace(PASTED, self._token_again()) for line in [*made, shlex.join(ours), *raw])
+
+    def repeat_late(self, protocol: str | None) -> str:
+        """Commands that show a CertificateRequest after the request: ours, and the openssl program's."""
+        lines = (self.repeat(Shape("late", self.path, version="1.3" if protocol == "TLSv1.3" else "1.2")) or "").splitlines()
+        sni = self.base.server_name
+        ours = ["mtls", "handshake", repeating.connect(self), "--insecure", *(["--server-name", sni] if sni else [])]
+        return "\n".join(
+            [
+                shlex.join([*ours, "--path", self.path, "--verbose"]),
+                f"{lines[-1]} -enable_pha -msg 2>&1 | grep -E 'CertificateRequest|HelloRequest'",
+            ]
+        )
+
+    def _pasted(self, header: str, value: str) -> str:
+        """A header's value in a command: the user's token is read from its file, and stands nowhere."""
+        return f"Bearer {PASTED}" if (header, value) in self.token else _shown(header, value)
+
+    def _token_again(self) -> str:
+        """Stands within single quotes, and leaves them for a moment."""
+        return f"""'"$(cat {shlex.quote(self.inputs.token_file)})"'""" if self.inputs.token_file else "..."
 
     def _repeat_other(self, shape: Shape) -> str:
         """For what is no HTTP: the handshake and the first step again."""
@@ -152,7 +177,7 @@ def _printf(shape: Shape, host: str) -> str:
     lines = [
         f"{shape.method} {shape.path} HTTP/1.1",
         f"Host: {host}",
-        *(f"{name}: {_shown(name, value)}" for name, value in shape.headers),
+        *(f"{name}: {value}" for name, value in shape.headers),
         "Connection: close",
         "",
         "",
@@ -170,6 +195,12 @@ def _named(shape: Shape) -> list[str]:
 
     digest = f"SHA-256 {hashlib.sha256(credential.leaf).hexdigest()[:16]}"
     return [digest if credential.source in shape.name else f"{credential.source} ({digest})"]
+
+
+def _is_weak(credential: Credential) -> bool:
+    """A certificate that OpenSSL refuses at its usual security level: a SHA-1 signature, or a short key."""
+    cert = certificate.parse(credential.leaf)
+    return "sha1" in (cert.signature_algorithm or "").lower() or (cert.key_type == "RSA" and (cert.key_bits or 0) < 2048)
 
 
 def _shown(header: str, value: str) -> str:
