@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
-from tests.servers.audit_pairs import Pair, other
+from tests.servers.audit_pairs import Pair, given, other
 from tests.servers.pki import CLIENT, DAY, NOW, SERVER, Entity, Pki, issue, key_pem, pem
 from tests.servers.programs import Lab, Running, find
 
@@ -164,5 +164,13 @@ MORE: tuple[Pair, ...] = (
         lambda lab: nginx_addresses(lab, "optional"),
         lambda lab: nginx_addresses(lab, "on"),
         two_addresses,
+    ),
+    Pair(
+        # whoever has a certificate of the CA may say that he is alice
+        "TRUST-IDENTITY",
+        "postgres",
+        lambda lab: lab.postgres("hostssl all all 127.0.0.1/32 trust clientcert=verify-ca"),
+        lambda lab: lab.postgres(),
+        lambda pki, running: ["--starttls", "postgres", *given("other", "--second-client")(pki, running)],
     ),
 )

@@ -76,7 +76,8 @@ class Auditor(Telling):
     def application(self, shape: Shape, *, in_clear: bool = False) -> Callable[[Channel], Conversation] | None:
         """What the probe says: a request, or the protocol's first step that not everybody may take."""
         if not self.http:
-            settings = self.settings._replace(credential=shape.credential or self.settings.credential)
+            credential = shape.credential or self.settings.credential
+            settings = self.settings._replace(credential=credential, app_user=self.user(shape.credential))
             settings = settings._replace(starttls=None) if in_clear else settings  # it greets us there
             deeper = privileged.step_of(self.protocol, greeted=in_clear or self.settings.starttls is None)
             return deeper or steps.first_step(self.protocol, settings)

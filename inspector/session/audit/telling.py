@@ -144,8 +144,8 @@ class Telling(Knowledge):
         return "\n".join([*made, shlex.join(words)])
 
     def user(self, credential: Credential | None) -> str:
-        """The name that a first step logs in with."""
-        return steps.user_of(self.settings._replace(credential=credential or self.settings.credential))
+        """The name that a first step logs in with: the good credential's, because its resource is what others must not reach."""
+        return steps.user_of(self.settings._replace(credential=self.settings.credential or credential))
 
     def _url(self, sni: str | None, path: str) -> str:
         """The URL whose host is the SNI; without one the address, because an address is no SNI."""
