@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inspector.app import http_rules
-from inspector.app.http_exchange import NO_BODY, UPLOAD_PIECE, UPLOAD_VIEW, Exchanges
+from inspector.app.http_exchange import NO_BODY, OTHER_LENGTH, UPLOAD_PIECE, UPLOAD_VIEW, Exchanges
 from inspector.app.http_message import Body, Headers, Limits, Request, one
 from inspector.app.talk import text_of
 from inspector.errors import UsageError
@@ -162,8 +162,7 @@ class Http1(Exchanges):
         return piece
 
     def _of_other_length(self) -> bytes:
-        """A file grew or shrank while it was sent, or the user announced another length."""
-        self._fail("the body is not of the length that was announced")
+        self._fail(OTHER_LENGTH)
         return b""
 
     def _consume(self, data: bytes | memoryview) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.app import http_rules
 from inspector.app.http1 import FIRST_STEP_BODY
 from inspector.app.http2_frames import BODY, ROW, Body, FrameSieve, Goodbye, TooLong, empty_data, split, window_update
-from inspector.app.http_exchange import NO_BODY, Exchanges
+from inspector.app.http_exchange import NO_BODY, OTHER_LENGTH, Exchanges
 from inspector.app.http_message import Headers, Limits, Request, one, value_of
 from inspector.app.talk import text_of
 from inspector.errors import UsageError
@@ -60,6 +60,14 @@ def fields_of(request: Request) -> list[tuple[bytes, bytes]]:
     return [(http_rules.to_bytes(name), http_rules.to_bytes(value)) for name, value in fields]
 
 
+def announced(request: Request) -> int | None:
+    """How long the head says that the body is, None where it does not."""
+    given = request.header("content-length")
+    if request.body is None or given is None:
+        return request.body.size if request.body is not None else None
+    return int(given) if given.isascii() and given.isdigit() else None
+
+
 def _text(fields: Any) -> Headers:
     return tuple((str(name), str(value)) for name, value in fields or () if not str(name).startswith(":"))
 
@@ -72,6 +80,7 @@ class Http2(Exchanges):
     _sieve: FrameSieve
     _stream = 0
     _body_over = True
+    _announced: int | None = None  # bytes of the body that the head speaks of
     _gone = False  # no new stream may be opened
     _owed = 0  # bytes of DATA that the machine did not see, and for which the windows were not opened again
     _windows = b""
@@ -98,6 +107,7 @@ class Http2(Exchanges):
         machine = self._machine or self._open()
         self._stream = machine.get_next_available_stream_id()
         self._body_over = request.body is None
+        self._announced = announced(request)
         try:
             machine.send_headers(self._stream, fields_of(request), end_stream=self._body_over)
         except h2.exceptions.ProtocolError as exc:
@@ -142,6 +152,11 @@ class Http2(Exchanges):
         if room <= 0:
             return
         piece = self._request.body.read(min(BODY, room))
+        to_send = None if self._announced is None else self._announced - self._sent - len(piece)
+        if to_send is not None and (to_send < 0 or (to_send and not piece)):  # malformed: RFC 9113, Section 8.1.1
+            self._drop_rest()
+            self._fail(OTHER_LENGTH)
+            return
         allowed, machine.max_outbound_frame_size = machine.max_outbound_frame_size, BODY
         machine.send_data(self._stream, piece, end_stream=not piece)
         machine.max_outbound_frame_size = allowed  # heads keep to it by themselves

@@ -33,6 +33,8 @@ RAW_KEPT = 4096
 UPLOAD_PIECE = 120 * 1024  # with what TLS adds, just below what the allocator would map page by page
 UPLOAD_VIEW = 240 * 1024  # of a body that has a buffer of its own
 NO_BODY = (204, 304)
+# a file grew or shrank while it was sent, or the user announced another length
+OTHER_LENGTH = "the body is not of the length that was announced"
 LONGEST_NUMBER = 20  # digits of a length that is looked at before the body comes
 
 

@@ -189,4 +189,8 @@ def request_for(made: Draft, authority: str, path: str) -> Request:
     """The request for one URL. Opens the files of its body."""
     headers: Headers = tuple((line.name, line.value) for line in made.headers)
     body = None if made.content is None else body_of(made.content)
+    told = next((line.value for line in made.headers if line.name.lower() == "content-length"), "")
+    if body is not None and body.size is not None and told.isdecimal() and int(told) != body.size:
+        raise UsageError(f"the body has {body.size} bytes, and --header says Content-Length: {told}",
+                         hint="leave the header out; --raw FILE sends any bytes as they are")
     return Request(made.method, authority, path_of(made, path), headers, body, made.expect)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
-from inspector.app.http_exchange import Exchanges
+from inspector.app.http_exchange import OTHER_LENGTH, Exchanges
 from inspector.app.http_message import Outcome, Request
 from inspector.plan import Channel, Conversation, HandshakePlan, Pause, Step
 from inspector.session import gate
@@ -200,6 +200,8 @@ def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:
     if ended is not None and ended.how == "deadline" and outcome is result.outcomes[-1]:
         kind = "no-answer" if outcome.reply is None else "broken-response"
         return kind, said, "--timeout SECONDS waits longer; what came until then was kept"
+    if outcome.error == OTHER_LENGTH:
+        return "no-answer", said, "the file changed while it was sent: send a copy that nobody writes to"
     if outcome.reply is None and outcome.error != NO_ANSWER:
         return "no-answer", said, "--raw FILE shows the bytes as they come"
     if outcome.reply is None:

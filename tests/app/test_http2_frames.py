@@ -13,7 +13,8 @@ import pytest
 from inspector.app import http2_frames
 from inspector.app.http2 import WINDOW, Http2
 from inspector.app.http2_frames import Body, FrameSieve, Goodbye, TooLong, split
-from inspector.app.http_message import Request, one
+from inspector.app.http_exchange import OTHER_LENGTH
+from inspector.app.http_message import BytesBody, Request, one
 
 LARGEST = 16_384
 END, PADDED, HEADERS, SETTINGS = 0x1, 0x8, 0x1, 0x4
@@ -217,3 +218,11 @@ def test_without_a_look_into_h2_all_goes_through_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("inspector.app.http2.COUNTED", "_no_such_attribute")
     client, sink = answered(LONG, [("content-length", str(len(LONG)))])
     assert (client.outcomes[0].error, sink.body == LONG) == (None, True)
+
+
+@pytest.mark.parametrize("length", ["3", "5"])
+def test_a_body_that_we_send_has_the_length_that_is_announced(length: str) -> None:
+    client = Http2(one(Request("PUT", "h", "/", (("content-length", length),), BytesBody(b"four"))))
+    while data := client.data_to_send():
+        assert b"four" not in data or length == "5"
+    assert [outcome.error for outcome in client.outcomes] == [OTHER_LENGTH]
