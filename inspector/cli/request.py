@@ -12,7 +12,7 @@ from inspector.cli.options import output_options, settings_from, settings_option
 from inspector.cli.request_checks import check_all, check_receipt, road_to
 from inspector.cli.request_options import InOrder, prepare, request_options, url_path
 from inspector.cli.request_output import Heads, Output
-from inspector.errors import UsageError
+from inspector.errors import InputError, UsageError
 from inspector.session.settings import Settings
 from inspector.target import parse_target
 
@@ -132,7 +132,7 @@ def _sinks(paths: list[str | None], options: dict[str, Any], heads: Heads | None
     """Where the bodies go. With --write-out a second body on stdout waits for the text after the first."""
     return [
         Output(path, include=options["include"], head_only=options["head"], nothing=bool(options["as_json"]), heads=heads,
-               make_folders=options["create_dirs"], held=bool(template) and number > 0)
+               make_folders=options["create_dirs"], held=bool(template) and number > 0, hide_errors=options["fail"])
         for number, path in enumerate(paths)
     ]
 
@@ -220,5 +220,8 @@ def _write_receipt(path: str, result: Any, options: dict[str, Any]) -> None:
         return
     from inspector.cli.observers import open_private
 
-    with open_private(path, append=False, tighten=False) as file:
-        file.write(data)
+    try:
+        with open_private(path, append=False, tighten=False) as file:
+            file.write(data)
+    except OSError as exc:
+        raise InputError(f"cannot write '{path}': {exc.strerror}", kind="file-unwritable", hint="check the room there") from exc

@@ -14,6 +14,8 @@ from inspector.cli import run
 from inspector.errors import InputError
 
 HELD_IN_MEMORY = 1 << 20
+REDIRECTS = range(300, 400)
+HTTP_ERRORS = 400  # and above
 
 
 def stdout_is_closed() -> bool:
@@ -68,12 +70,14 @@ class Output:
 
     def __init__(
         self, path: str | None, *, include: bool, head_only: bool, nothing: bool = False, heads: Heads | None = None,
-        make_folders: bool = False, held: bool = False,
+        make_folders: bool = False, held: bool = False, hide_errors: bool = False,
     ) -> None:
         self._path = path
         self.path = path
         self.head_bytes = 0
-        self.began, self.answered_at, self.ended = time.monotonic(), 0.0, 0.0  # the last two in seconds since the first
+        # these in seconds since the first: the answer's head, the last redirect's, the answer's end
+        self.began, self.answered_at, self.redirected_at, self.ended = time.monotonic(), 0.0, 0.0, 0.0
+        self._status = 0
         self._heads = heads
         self._make_folders = make_folders
         self._interims: list[tuple[int, Headers]] = []
@@ -86,8 +90,10 @@ class Output:
         if path not in (None, "-") and not os.path.isdir(folder) and not make_folders:
             raise InputError(f"cannot write '{path}': there is no folder '{folder}'", kind="file-unwritable", hint="check the path")
         self._include = include or head_only
+        self._head_only = head_only  # also where the method is another one (-I -X GET)
+        self._hide_errors = hide_errors
         self._nothing = nothing  # the report has stdout
-        self._answered = False
+        self._answered = self._broken = False
         self._binary = False  # it was, on a terminal, and the rest is kept from it
         self._file: BinaryIO | None = None
         self.error: str | None = None
@@ -96,7 +102,11 @@ class Output:
         self._interims.append((status, headers))  # shown with the head, which knows the version
 
     def head(self, request: Request, reply: HttpReply) -> None:  # noqa: ARG002 - every sink is called so
-        self._answered = True
+        # a file that was there before is no worse for an error whose body is not wanted
+        self._answered = not (self._hide_errors and reply.status >= HTTP_ERRORS)
+        if self._status in REDIRECTS:
+            self.redirected_at = self.answered_at
+        self._status = reply.status
         self.answered_at = self.ended = time.monotonic() - self.began
         interims, self._interims = self._interims, []
         for status, headers in interims:
@@ -114,7 +124,8 @@ class Output:
 
     def data(self, data: bytes | memoryview) -> None:
         self.ended = time.monotonic() - self.began
-        self._write(data)
+        if not self._head_only:
+            self._write(data)
 
     def trailers(self, headers: Headers) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
@@ -149,7 +160,7 @@ class Output:
         self.release()
         if self._path in (None, "-"):
             self.flush()
-        elif self._answered:
+        elif self._answered or (self._file is not None and not self._broken):
             try:
                 self._open().close()
             except OSError as exc:
@@ -175,7 +186,7 @@ class Output:
         if self._path in (None, "-"):
             run.forget_stdout()
         else:
-            self._answered = False
+            self._answered, self._broken = False, True
         raise _unwritable(self._path, exc) from exc
 
     def _open(self) -> BinaryIO:

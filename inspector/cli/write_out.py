@@ -6,19 +6,21 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from inspector.app.http_message import Headers, Outcome, Request, value_of
 from inspector.cli import run
 from inspector.cli.request_files import read_input
 from inspector.cli.request_output import Output
 from inspector.errors import UsageError
+from inspector.target import HTTPS_PORT
 from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
-PATTERN = re.compile(r"\\[nrt]|%%|%\{([a-z_]+:)?([A-Za-z0-9_.-]+)\}|%header\{([^}]*)\}")
+PATTERN = re.compile(r"\\.|%%|%\{([a-z_]+:)?([A-Za-z0-9_.-]+)\}|%header\{([^}]*)\}|%(?:output|time)\{[^}]*\}")
 STREAMS = ("stdout", "stderr")
 REDIRECTS = range(300, 400)
 
@@ -30,19 +32,20 @@ class Transfer(NamedTuple):
     outcome: Outcome | None = None
     connections: int = 0
     redirects: int = 0
+    connection: int = 0  # the number of the last, from 0
 
 
 def transfers(result: Any) -> list[Transfer]:
     """What became of each URL, of the exchanges of all connections; one without an outcome where nothing was answered."""
     found: list[Transfer] = []
     connections = redirects = 0
-    for visit in result.visits:
+    for number, visit in enumerate(result.visits):
         connections += 1
         for exchange in visit.conversation.outcomes if visit.conversation is not None else ():
             last = result.outcomes[len(found)] if len(found) < len(result.outcomes) else None
             # not the same outcome where what came of it was no good in the end
             if last is not None and exchange.request is last.request and exchange.reply is last.reply:
-                found.append(Transfer(result.urls[len(found)], last, connections, redirects))
+                found.append(Transfer(result.urls[len(found)], last, connections, redirects, number))
                 connections = redirects = 0
             elif exchange.reply is not None and exchange.reply.status in REDIRECTS:
                 redirects += 1
@@ -93,12 +96,14 @@ class Facts:
             "size_request": _size(request) + (outcome.sent_bytes if outcome else 0) if request else 0,
             "referer": request.header("referer") if request else None, "errormsg": self._error(),
             "exitcode": self._code, "filename_effective": self._sink.path, "header_json": _header_json(self.headers),
-            "stdout": None, "stderr": None, "onerror": None, "urlnum": self._number, "num_certs": self._certificates(),
+            "stdout": None, "stderr": None, "onerror": None, "urlnum": self._number, "num_certs": len(self._chain()),
+            "certs": "".join(map(_pem, self._chain())),
+            "xfer_id": self._number, **_parts("url", url), **_parts("urle", url),
         }
 
-    def _certificates(self) -> int:
-        chain = getattr(self._report, "server_chain", None)
-        return len(chain) if chain else 0
+    def _chain(self) -> Sequence[Any]:
+        """The server's certificates, as the report has them."""
+        return getattr(self._report, "server_chain", None) or ()
 
     def _error(self) -> str | None:
         """What kept the answer back, on the way there or in it."""
@@ -116,6 +121,7 @@ class Facts:
             "namelookup": resolved, "connect": connected, "appconnect": done, "pretransfer": done,
         }
         times = {f"time_{name}": event.at if event is not None and new else 0.0 for name, event in began.items()}
+        times |= {"time_redirect": max(0.0, sink.redirected_at - self._since)}
         times |= {"time_starttransfer": max(0.0, sink.answered_at - self._since), "time_total": total}
         download = (self._reply.body_bytes or 0) if self._reply else 0
         upload = self._transfer.outcome.sent_bytes if self._transfer.outcome else 0
@@ -126,6 +132,7 @@ class Facts:
     def _of_connection(self) -> dict[str, Any]:
         connected, judged = self._transcript.first(ev.Connected), self._transcript.last(ev.Judged)
         return {
+            "conn_id": self._transfer.connection,
             "ssl_verify_result": int(not (judged is not None and judged.trusted)), "num_connects": self._transfer.connections,
             "remote_ip": connected.address if connected else None, "remote_port": connected.port if connected else None,
             "local_ip": connected.local_address if connected else None, "local_port": connected.local_port if connected else None,
@@ -159,6 +166,22 @@ def _size(request: Request) -> int:
     return len("\r\n".join(lines))
 
 
+def _pem(certificate: Any) -> str:
+    """As curl's, without what is in the certificate."""
+    lines = "".join(certificate.der[at : at + 64] + "\n" for at in range(0, len(certificate.der), 64))
+    return (f"Subject:{certificate.subject}\nIssuer:{certificate.issuer}\n"
+            f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
+
+
+def _parts(name: str, url: str) -> dict[str, Any]:
+    """The parts of a URL. It has no user here, and no password."""
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    values = {"scheme": parts.scheme, "host": parts.netloc.rpartition(":")[0] if parts.port else parts.netloc,
+              "port": parts.port or HTTPS_PORT, "path": parts.path or "/", "query": parts.query, "fragment": parts.fragment}
+    return {f"{name}.{part}": value for part, value in values.items()} | {
+        f"{name}.{part}": None for part in ("user", "password", "options", "zoneid")}
+
+
 def _header_json(headers: Headers) -> str:
     """As curl's: names in lower case, each with all of its values."""
     found: dict[str, list[str]] = {}
@@ -172,7 +195,8 @@ CURL_NAMES = frozenset({
     "url_effective", "scheme", "size_download", "size_upload", "size_decoded", "size_header", "size_request", "referer", "errormsg",
     "exitcode", "filename_effective", "header_json", "stdout", "stderr", "time_namelookup", "time_connect", "time_appconnect",
     "time_pretransfer", "time_starttransfer", "time_total", "speed_download", "speed_upload", "ssl_verify_result", "num_connects",
-    "remote_ip", "remote_port", "local_ip", "local_port", "json", "onerror", "urlnum", "num_certs",
+    "remote_ip", "remote_port", "local_ip", "local_port", "json", "onerror", "urlnum", "num_certs", "certs",
+    "xfer_id", "conn_id", "time_redirect", *_parts("url", ""), *_parts("urle", ""),
 })
 
 
@@ -183,8 +207,8 @@ def template_of(text: str) -> str:
     if text.startswith("@"):
         text = os.fsdecode(read_input(text[1:]))
     for found in PATTERN.finditer(text):
-        if found[1]:
-            raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name} or %header{name}")
+        if found[1] or found[0].startswith(("%output", "%time")):
+            raise UsageError(f"--write-out does not know {found[0]}", hint="write %{name}, %header{name} or %{stderr}")
         name = found[2]
         if name is not None and name not in CURL_NAMES and name.partition(".")[0] not in Report.__struct_fields__:
             run.say(f"warning: unknown --write-out variable: '{name}'")
@@ -212,8 +236,8 @@ def written_out(template: str, facts: Facts, *, safe: bool = False) -> list[tupl
                 return [(stream, text) for stream, text in out if text]
         elif found[2] in STREAMS:
             out.append((found[2], ""))
-        elif found[0] in ESCAPES:
-            add(ESCAPES[found[0]])
+        elif found[0] in ESCAPES or found[0].startswith("\\"):
+            add(ESCAPES.get(found[0], found[0]))
         else:
             value = facts.value(found[2]) if found[3] is None else value_of(facts.headers, found[3]) or ""
             add(terminal(value) if safe or out[-1][0] == "stderr" else value)
