@@ -153,5 +153,7 @@ def parse_target(text: str, default_port: int = HTTPS_PORT) -> Target:
         return Target(text, default_port)
     host, colon, port = text.partition(":")
     if not host or "/" in port or "/" in host:
-        raise UsageError(f"'{text}' is not a target", hint="write it as host, host:port, [v6]:port or a URL")
+        is_url = "/" in text and not text.startswith(("/", ".", ":"))
+        hint = f"a URL begins with its scheme: https://{text}" if is_url else "write it as host, host:port, [v6]:port or a URL"
+        raise UsageError(f"'{text}' is not a target", hint=hint)
     return Target(to_ascii_host(host), _port(port, text) if colon else default_port)

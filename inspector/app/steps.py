@@ -152,7 +152,7 @@ def http_authority(settings: Any) -> str:
     target = settings.target
     host = getattr(settings, "server_name", None) or target.host or "localhost"
     bracketed = f"[{without_zone(host)}]" if ":" in host else host
-    return bracketed if target.port == 443 or target.unix_path else f"{bracketed}:{target.port}"
+    return bracketed if target.port == 443 or not target.host else f"{bracketed}:{target.port}"
 
 
 def _greeted(settings: StepSettings) -> bool:

@@ -42,6 +42,9 @@ def credential_from_options(
 
     Raises UsageError where the options do not fit together, CredentialError where the files hold no usable credential.
     """
+    for option, value in (("--cert", cert), ("--key", key), ("--pfx", pfx), ("--passphrase-file", passphrase_file)):
+        if value == "":
+            raise UsageError(f"the value of {option} is empty", hint="is it made of a variable that is not set?")
     if pfx and (cert or key):
         raise UsageError("--pfx and --cert/--key name two credentials", hint="give one or the other")
     if key and not cert:

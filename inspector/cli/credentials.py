@@ -30,6 +30,7 @@ def command() -> None:
 @click.option("--key", metavar="FILE", type=FILE, help="Its private key, where it is not in the same file.")
 @click.option("--pfx", metavar="FILE", type=FILE, help="Both in one PKCS#12 file or Java keystore.")
 @click.option("--name", help="What to call it. Default: the host.")
+@click.option("--replace", is_flag=True, help="Put it in the place of the entry of that name.")
 @click.option("--passphrase-env", metavar="NAME", help="Environment variable that will hold the passphrase.")
 @click.option("--passphrase-file", metavar="FILE", type=FILE, help="File whose first line is the passphrase.")
 @click.option("--passphrase-keyring", is_flag=True, help="Ask for the passphrase now and keep it in the system's keyring.")
@@ -48,7 +49,7 @@ def add(host: str, **options: Any) -> int:
     name = options["name"] or str(pattern)
     cert, key, pfx = (_whole(options[item]) if options[item] else None for item in ("cert", "key", "pfx"))
     entry = StoredCredential(name, pattern, cert, key, pfx, _source(options, name))
-    store = load(path).with_credential(entry)
+    store = load(path).with_credential(entry, replace=options["replace"])
     if options["passphrase_keyring"]:
         _keep_in_keyring(name)
     _try(entry, credential_source)

@@ -19,7 +19,8 @@ quote = shlex.quote
 CURL_VALUES = {
     "key": "--key", "method": "-X", "data": "-d", "data_raw": "--data-raw", "data_binary": "--data-binary",
     "data_urlencode": "--data-urlencode", "data_json": "--json", "form": "-F", "form_string": "--form-string", "upload_file": "-T",
-    "user_agent": "-A", "referer": "-e", "range_": "-r", "output": "-o", "ciphers": "--ciphers", "groups": "--curves",
+    "user_agent": "-A", "referer": "-e", "range_": "-r", "output": "-o",
+    "output_dir": "--output-dir", "ciphers": "--ciphers", "groups": "--curves",
     "tls_max": "--tls-max", "retry": "--retry", "max_redirs": "--max-redirs",
     "max_filesize": "--max-filesize", "resolve": "--resolve", "interface": "--interface", "noproxy": "--noproxy",
     "connect_timeout": "--connect-timeout", "timeout": "-m", "max_time": "-m", "dump_header": "-D",
@@ -111,7 +112,7 @@ CURL_SPECIAL: dict[str, Callable[[Any, Wanted], list[str]]] = {
     "family": lambda version, _: [f"-{version}"],
     "expect100": lambda _, __: ["-H", "'Expect: 100-continue'"],
 }
-IN_OTHERS = frozenset({"urls", "environment", "user_file", "user_env", "connect_to", "server_name"})
+IN_OTHERS = frozenset({"urls", "environment", "user_file", "user_env", "connect_to", "server_name", "unix_socket"})
 
 
 def curl(wanted: Wanted) -> str:
@@ -162,7 +163,7 @@ OPENSSL_STARTTLS = {
 } | {"mariadb": "mysql"}
 OPENSSL_EXPRESSES = MESSAGE | frozenset(OPENSSL_VALUES) | {
     "cacert", "no_system_trust", "insecure", "tls_min", "tls_max", "tlsv", "starttls", "alpn", "family", "connect_to",
-    "server_name", "proxy", "proxy_user", "http", "raw", "include", "wait", "expect100", "compressed",
+    "unix_socket", "server_name", "proxy", "proxy_user", "http", "raw", "include", "wait", "expect100", "compressed",
 }
 
 

@@ -10,6 +10,7 @@ from inspector.cli.request_files import FromFile, Part
 # what both of them express
 REQUEST = MESSAGE | {
     "cert", "key", "pfx", "cacert", "no_system_trust", "insecure", "tls_min", "tlsv", "tls_max", "connect_to", "server_name",
+    "unix_socket",
     "timeout", "max_time",
 }
 PYTHON_EXPRESSES = REQUEST | {"passphrase_env", "passphrase_file", "http", "ciphers"}

@@ -47,6 +47,8 @@ class Wanted:
         self.urls = urls
         self.notes: list[str] = []
         self.target: Target = parse_target(urls[0])
+        if options["unix_socket"]:
+            self.target = self.target._replace(unix_path=options["unix_socket"])
         self.given: tuple[tuple[str, Any], ...]
         self.options, self.given = with_kept(dict(options), options["order"], self.target, lambda text: self.note(printable(text)))
         if (self.options["cert"] or "").lower().endswith(PKCS12):  # we look into files, others go by the option
@@ -65,7 +67,7 @@ class Wanted:
         """What the Host header says."""
         host = self.server_name or "localhost"
         bracketed = f"[{host}]" if ":" in host else host
-        return bracketed if self.target.port == 443 or self.target.unix_path else f"{bracketed}:{self.target.port}"
+        return bracketed if self.target.port == 443 or not self.target.host else f"{bracketed}:{self.target.port}"
 
     @cached_property
     def draft(self) -> Draft:

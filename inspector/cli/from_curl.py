@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import click
 
+from inspector.cli.curl_only import INSTEAD
 from inspector.cli.shell_words import split
 from inspector.errors import UsageError
 from inspector.session.gate import DEFAULT
@@ -25,6 +26,7 @@ SAME_WITH_VALUE = {
     "--interface": "--interface", "--curves": "--groups", "-m": "--timeout", "--max-time": "--timeout",
     "--connect-timeout": "--connect-timeout", "--retry": "--retry", "--retry-delay": "--retry-delay",
     "--max-redirs": "--max-redirs", "--max-filesize": "--max-filesize",
+    "--unix-socket": "--unix-socket", "--output-dir": "--output-dir",
     "-x": "--proxy", "--proxy": "--proxy", "--noproxy": "--noproxy", "-D": "-D",
     "--dump-header": "-D", "--sigalgs": "--sigalgs",
 }
@@ -94,7 +96,8 @@ def _option(word: str, words: list[str]) -> list[str]:
                          hint="use --passphrase-env, --passphrase-file, --bearer-file or --proxy-user")
     if word in SPECIAL:
         return SPECIAL[word](_next(word, words))
-    raise UsageError(f"curl's {word} has no counterpart here", hint="leave it out, or write the request with our own options")
+    raise UsageError(f"curl's {word} has no counterpart here",
+                     hint=INSTEAD.get(word, "leave it out, or write the request with our own options"))
 
 
 def _one(word: str, words: list[str]) -> str:

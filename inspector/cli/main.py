@@ -69,6 +69,8 @@ def _in_our_words(exc: click.ClickException) -> tuple[str, str]:
     command = context.command_path if context is not None else "mtls"
     near = list(getattr(exc, "possibilities", None) or ())
     help_ = f"'{command} --help' lists arguments and options"
+    if isinstance(exc, click.NoSuchOption) and (hint := getattr(exc, "hint", None)):
+        return f"curl's {exc.option_name} is not known here", hint
     if isinstance(exc, click.NoSuchOption) and near:
         return f"no such option {exc.option_name}", f"did you mean {', '.join(sorted(near))}? {help_}"
     if hasattr(exc, "command_name") and near:  # NoSuchCommand, which click has since 8.4

@@ -69,6 +69,8 @@ TRANSFER: tuple[Option, ...] = (
     click.option("--retry-delay", metavar="SECONDS", type=float, help="Wait so long between tries, instead of 1, 2, 4..."),
     click.option("--max-time", "-m", metavar="SECONDS", type=float, help="As --timeout."),
     click.option("--connect-timeout", metavar="SECONDS", type=float, help="For each step until the channel is there."),
+    click.option("--socks5", "--socks5-hostname", metavar="HOST:PORT", hidden=True, help="As --proxy socks5://HOST:PORT."),
+    click.option("--unix-socket", metavar="PATH", help="Go through this socket, to whatever host."),
     click.option("--noproxy", metavar="LIST", help="Hosts that no proxy is used for; '*' is all."),
     click.option("--fail", "-f", is_flag=True, help="HTTP errors (400 and above) end with exit 1 and without a body."),
     click.option("--fail-with-body", is_flag=True, help="The same, with the body."),
@@ -86,6 +88,7 @@ OTHERWISE: tuple[Option, ...] = (
 SHOWN: tuple[Option, ...] = (
     click.option("--output", "-o", metavar="FILE", multiple=True, type=FILE, help="Body to a file; repeatable, one for each URL."),
     click.option("--remote-name", "-O", count=True, help="Body to a file named as the URL's last part."),
+    click.option("--output-dir", metavar="FOLDER", help="Where --output and --remote-name put their files."),
     click.option("--create-dirs", is_flag=True, help="Make the folders that --output names."),
     click.option("--include", "-i", is_flag=True, help="Show the response's head before the body."),
     click.option("--dump-header", "-D", metavar="FILE", type=FILE, help="Write the heads of all answers to a file."),
@@ -110,7 +113,13 @@ class InOrder(click.Command):
     """A command that also keeps the order of its options, across their kinds: parameter ``order``, pairs of name and value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        values, _, order = self.make_parser(ctx).parse_args(list(args))
+        try:
+            values, _, order = self.make_parser(ctx).parse_args(list(args))
+        except click.NoSuchOption as exc:
+            from inspector.cli.curl_only import INSTEAD
+
+            exc.hint = INSTEAD.get(exc.option_name)  # type: ignore[attr-defined]
+            raise
         rest = super().parse_args(ctx, args)
         given = {name: iter(value if isinstance(value, list) else [value]) for name, value in values.items()}
         options = [parameter for parameter in order if isinstance(parameter, click.Option)]
@@ -125,6 +134,7 @@ def in_order(order: tuple[tuple[str, Any], ...], names: dict[str, str]) -> tuple
 
 DATA_KINDS = {name: name for name in ("data", "data_raw", "data_binary", "data_urlencode")}
 FORM_KINDS = {"form": "form", "form_string": "literal"}
+JSON_TEXT = ("{", "[{", '["', "[]", "@")
 OUTPUT_KINDS = {"output": "output", "remote_name": "remote_name"}
 
 
@@ -138,6 +148,7 @@ def prepare(urls: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
         options["upload_file"] = "-"
     if (options["referer"] or "").endswith(";auto"):
         raise UsageError("--referer ;auto is not known here", hint="--referer URL is sent with every request")
+    _check_words(urls, options)
     options["data"], options["form"] = in_order(order, DATA_KINDS), in_order(order, FORM_KINDS)
     options["tls_min"] = options["tls_min"] or options["tlsv"]
     # as with curl, 0 is no limit
@@ -151,15 +162,29 @@ def prepare(urls: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
         raise UsageError("--json has stdout for itself", hint="write the heads to a file: --dump-header FILE")
     if options["upload_file"] == "-" and len(urls) > 1:
         raise UsageError("stdin can be uploaded once, and there are several URLs", hint="save it to a file first: -T FILE")
-    options["outputs"] = outputs(urls, in_order(order, OUTPUT_KINDS))
+    if options["socks5"]:
+        options["proxy"] = f"socks5://{options['socks5']}"
+        options["order"] = tuple(("proxy", options["proxy"]) if name == "socks5" else (name, value) for name, value in order)
+    options["outputs"] = outputs(urls, in_order(order, OUTPUT_KINDS), options["output_dir"])
     return urls
 
 
-def outputs(urls: tuple[str, ...], given: tuple[tuple[str, Any], ...]) -> tuple[str | None, ...]:
-    """Where each URL's body goes; None is stdout."""
+def _check_words(urls: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Raises UsageError for what is typed out of habit, or comes of a variable that is empty, and would do something else."""
+    if options["as_json"] and any(url.lstrip().startswith(JSON_TEXT) for url in urls):
+        raise UsageError("--json is the report here, and takes no value", hint="a JSON body is --data-json JSON")
+    for name in ("upload_file", "curl_text", "unix_socket"):
+        if options[name] == "":
+            flag = "--" + name.removesuffix("_text").replace("_", "-")
+            raise UsageError(f"the value of {flag} is empty", hint="is it made of a variable that is not set?")
+
+
+def outputs(urls: tuple[str, ...], given: tuple[tuple[str, Any], ...], folder: str | None = None) -> tuple[str | None, ...]:
+    """Where each URL's body goes, below the folder; None is stdout."""
     found: list[str | None] = [None] * len(urls)
     for number, ((kind, value), url) in enumerate(zip(given, urls, strict=False)):
-        found[number] = value if kind == "output" else remote_name(url)
+        name = value if kind == "output" else remote_name(url)
+        found[number] = f"{folder}/{name}" if folder and name != "-" else name
     return tuple(found)
 
 

@@ -47,7 +47,10 @@ def road_options(command: F) -> F:
 def with_road(settings: Settings, options: dict[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings with what the options and HTTPS_PROXY / ALL_PROXY / NO_PROXY say. Raises UsageError."""
     target = settings.target
+    if options.get("unix_socket"):
+        target = target._replace(unix_path=options["unix_socket"])
     return settings._replace(
+        target=target,
         family=int(options.get("family") or 0),
         interface=options.get("interface"),
         proxy_protocol=int(options.get("proxy_protocol") or 0),

@@ -192,7 +192,7 @@ def _target_part(transcript: Transcript) -> model.TargetPart | UnsetType:
     target, connected = plan.road.target, transcript.first(ev.Connected)
     return model.TargetPart(
         host=target.host or (target.unix_path or ""),
-        port=None if target.unix_path else target.port,
+        port=target.port if target.host else None,
         address=connected.address if connected is not None else None,
         server_name=getattr(plan, "server_name", None),
     )

@@ -74,9 +74,12 @@ class Store(NamedTuple):
         """The credential for a host, None where no rule hits."""
         return next((rule.credential for rule in self.explain(host, port) if rule.chosen), None)
 
-    def with_credential(self, new: StoredCredential) -> Store:
-        """Raises UsageError where the name is taken."""
-        _refuse_taken(new.name, self.credentials, "credential")
+    def with_credential(self, new: StoredCredential, *, replace: bool = False) -> Store:
+        """Raises UsageError where the name is taken. ``replace``: then it takes that place, and raises where there is none."""
+        if replace:
+            _find(new.name, self.credentials, "credential")
+            return self._replace(credentials=tuple(new if old.name == new.name else old for old in self.credentials))
+        _refuse_taken(new.name, self.credentials, "credential", "--replace puts this one in its place, --name calls it otherwise")
         return self._replace(credentials=(*self.credentials, new))
 
     def without_credential(self, name: str) -> Store:
@@ -86,7 +89,7 @@ class Store(NamedTuple):
 
     def with_authority(self, new: StoredAuthority) -> Store:
         """Raises UsageError where the name is taken."""
-        _refuse_taken(new.name, self.authorities, "CA")
+        _refuse_taken(new.name, self.authorities, "CA", "choose another name with --name, or remove that one first")
         return self._replace(authorities=(*self.authorities, new))
 
     def without_authority(self, name: str) -> Store:
@@ -100,13 +103,11 @@ class Store(NamedTuple):
         return self._replace(authorities=tuple(a._replace(on=on) if a.name == name else a for a in self.authorities))
 
 
-def _refuse_taken(name: str, entries: Iterable[Any], what: str) -> None:
+def _refuse_taken(name: str, entries: Iterable[Any], what: str, hint: str) -> None:
     if not name or any(not c.isprintable() for c in name):
         raise UsageError(f"{name!r} is no name for a {what}", hint="use a short printable word")
     if any(entry.name == name for entry in entries):
-        raise UsageError(
-            f"there is already a {what} named '{name}'", hint="choose another name with --name, or remove that one first",
-        )
+        raise UsageError(f"there is already a {what} named '{name}'", hint=hint)
 
 
 def _find(name: str, entries: Iterable[Any], what: str) -> None:

@@ -234,3 +234,22 @@ def test_a_report_says_which_kept_credential_was_attached(pki: Pki) -> None:
     told = "attached    by itself: mtls credentials keeps it for this host as mine"
     assert [told in shown.out, told in asked.err, told in named.out] == [True, True, False], shown.out
     assert json.loads(document.out)["credential"]["kept_as"] == "mine"
+
+
+def test_an_entry_is_corrected_in_its_place(pki: Pki) -> None:
+    for name in ("one", "two"):
+        assert add_alice(pki, "api.bank.example", "--name", name).code == 0
+    mallory = ("--cert", pki.path("mallory.pem"), "--key", pki.path("mallory.key"))
+    taken = credentials("add", "api.bank.example", "--name", "one", *mallory)
+    assert (taken.code, "--replace" in taken.err) == (2, True)
+    assert credentials("add", "api.bank.example:8443", "--name", "one", *mallory, "--replace").code == 0
+    rows = credentials("list", "--json").document["credentials"]
+    assert [(row["name"], row["host"]) for row in rows] == [("one", "api.bank.example:8443"), ("two", "api.bank.example")]
+    assert "mallory" in rows[0]["subject"]
+    assert credentials("add", "x.example", *mallory, "--replace").code == 2
+
+
+@pytest.mark.parametrize("option", ["--cert", "--pfx", "--key", "--passphrase-file"])
+def test_a_variable_that_is_not_set_does_not_send_a_request_without_the_certificate(option: str) -> None:
+    said = mtls_says("request", "https://localhost:1/", option, "")
+    assert (said.code, f"the value of {option} is empty" in said.err) == (2, True)

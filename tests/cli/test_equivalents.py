@@ -191,6 +191,9 @@ def test_curls_words_mean_what_ours_meant(place: Path, pki: Pki) -> None:
 
     assert words("localhost", "--proxy", "none", "--path", "/x") == ["--noproxy", "*", "https://localhost/x"]
     assert words("unix:/tmp/s", "--path", "/x", "--server-name", "a.test") == ["--unix-socket", "/tmp/s", "https://a.test/x"]
+    assert words("https://a.test:4/x", "--unix-socket", "/tmp/s") == ["--unix-socket", "/tmp/s", "https://a.test:4/x"]
+    assert words("https://h/x", "--socks5", "p:1", "-O", "--output-dir", "d") == [
+        "-x", "socks5h://p:1", "-O", "--output-dir", "d", "https://h/x"]
     assert words("[::1]:44", "--server-name", "a.test") == ["--connect-to", "a.test:44:[::1]:44", "https://a.test:44/"]
     assert words("https://h/[1]", "-x", "socks5://p:1", "-4") == ["-x", "socks5h://p:1", "-4", "-g", "https://h/[1]"]
     assert words("https://h/", "--cert", "a:b.pem") == ["--cert", "a\\:b.pem", "https://h/"]

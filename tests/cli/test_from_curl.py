@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from inspector.cli.curl_only import INSTEAD
 from inspector.cli.from_curl import translate, words_of
+from inspector.cli.request import command
 from inspector.cli.shell_words import split
 from inspector.errors import UsageError
 from tests.cli.peers import Pki, mtls_says
@@ -32,6 +34,7 @@ from tests.cli.recorder import recorder
     ("curl https://x/../a/..", ["https://x/"]),
     ("curl --socks5-hostname p:1 --pinnedpubkey sha256//a https://x/",
      ["--proxy", "socks5://p:1", "--require", "verified,client-not-rejected,peer-spki=sha256//a", "https://x/"]),
+    ("curl --unix-socket /s --output-dir d -O https://x/y", ["--unix-socket", "/s", "--output-dir", "d", "-O", "https://x/y"]),
     ("curl --connect-timeout 3 -m 5 https://x/", ["--connect-timeout", "3", "--timeout", "5", "https://x/"]),
     ("curl -d -sS -H -x https://x/", ["-d", "-sS", "-H", "-x", "https://x/"]),
     ("curl --tls13-ciphers TLS_AES_128_GCM_SHA256 --ciphers ECDHE+AESGCM https://x/",
@@ -107,3 +110,26 @@ def test_what_is_given_beside_replaces_what_was_pasted(pki: Pki) -> None:
         text = f"curl --cacert {pki.path('root.pem')} -d a https://localhost:{port}/"
         assert mtls_says("request", "--curl", text, "--proxy", "none", "--http1.1", "-d", "b").code == 0
     assert seen[0].body == b"b"
+
+
+@pytest.mark.parametrize(("word", "instead"), [
+    ("-C", "-r OFFSET-"), ("--netrc", "--user-file"), ("-n", "--user-file"), ("-sK", "--bearer-file"), ("--cookie-jar", "-D FILE"),
+    ("-J", "-o FILE"), ("--pass", "--passphrase-env"), ("--http3", "QUIC"), ("--next", "once for each"),
+])
+def test_who_types_an_option_of_curls_hears_what_does_it_here(word: str, instead: str) -> None:
+    typed = mtls_says("request", word, "x", "https://localhost:1/")
+    pasted = mtls_says("request", "--curl", f"curl {word} x https://localhost:1/")
+    assert (typed.code, pasted.code) == (2, 2)
+    assert instead in typed.err.partition("hint: ")[2]
+    if word != "--pass":  # refused for another reason
+        assert instead in pasted.err.partition("hint: ")[2]
+
+
+def test_every_option_that_is_said_to_be_missing_is_missing() -> None:
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {name for name in INSTEAD if name in known} <= {"--cert", "--proxy-user"}  # which curl gives a password
+
+
+def test_curls_json_is_told_from_ours() -> None:
+    said = mtls_says("request", "--json", '{"a": 1}', "https://localhost:1/")
+    assert (said.code, "--data-json" in said.document["error"]["hint"]) == (2, True)

@@ -94,3 +94,26 @@ def test_redirects_stay_on_the_socket(pki: Pki, tmp_path: Path, location: bytes)
         said = mtls_says("request", f"unix:{tmp_path}/s", *trusting(pki), "--insecure", "-L")
         thread.join(10)
     assert [said.code, said.out, [request.path for request in asked]] == [0, "end", ["/", "/next"]], said.err
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets")
+def test_a_socket_is_the_road_to_the_host_of_the_url(pki: Pki, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.path("server.pem"), pki.path("server.key"))
+    asked = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def serve() -> None:
+            with listener.accept()[0] as sock, context.wrap_socket(sock, server_side=True) as tls:
+                asked.append(read_request(tls))
+                tls.sendall(ok(b"end"))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        said = mtls_says("request", "https://localhost:44/x", "--unix-socket", str(tmp_path / "s"), *trusting(pki))
+        thread.join(10)
+    assert (said.code, said.out) == (0, "end"), said.err
+    assert asked[0] is not None
+    assert b"Host: localhost:44\r\n" in asked[0].head + b"\r\n"

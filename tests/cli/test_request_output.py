@@ -56,3 +56,34 @@ def test_a_terminal_gets_binary_content_only_if_it_was_asked_to(
     sink.close()
     assert screen.getvalue() == expected
     assert capsys.readouterr().err.count("the answer is binary") == (path is None)
+
+
+@pytest.mark.parametrize("more", [(), ("-i",)])
+def test_an_error_that_is_not_shown_leaves_the_file_alone(pki: Pki, tmp_path: Path, more: tuple[str, ...]) -> None:
+    kept, new = tmp_path / "kept", tmp_path / "new"
+    for path in (kept, new):
+        kept.write_text("before")
+        with peer(https(pki, status="500 Oh")) as port:
+            assert request(pki, port, "--fail", "-o", str(path), *more).code == 1
+    if more:  # as with curl, a head is wanted all the same
+        assert new.read_bytes().startswith(b"HTTP/1.1 500 Oh\r\n")
+    else:
+        assert (kept.read_text(), new.exists()) == ("before", False)
+
+
+def test_heads_only_are_shown_whatever_the_method(pki: Pki) -> None:
+    with peer(https(pki)) as port:
+        said = request(pki, port, "-I", "-X", "GET")
+    assert (said.out.startswith("HTTP/1.1 200 OK"), said.out.endswith("\n\n")) == (True, True)
+
+
+def test_files_go_into_the_folder_that_is_named(pki: Pki, tmp_path: Path) -> None:
+    with peer(https(pki)) as port:
+        assert request(pki, port, "-o", "a/b", "--output-dir", str(tmp_path), "--create-dirs").code == 0
+    assert (tmp_path / "a" / "b").read_text() == "ok"
+
+
+def test_a_receipt_that_finds_no_room_is_named(pki: Pki) -> None:
+    with peer(https(pki)) as port:
+        said = request(pki, port, "--receipt", "/dev/full")
+    assert (said.code, "cannot write '/dev/full'" in said.err) == (4, True)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.peers import Pki, mtls_says
 from tests.cli.recorder import ANSWER, by_curl, recorder
+from tests.cli.web import web
 
 MOVED = b"HTTP/1.1 302 Found\r\nLocation: ../to?x\r\nContent-Length: 0\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\n"
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ANSWER
@@ -39,7 +40,7 @@ def test_each_text_comes_right_after_its_own_body(pki: Pki, tmp_path: Path) -> N
 SAME = [
     "http_code", "http_version", "size_header", "size_download", "size_upload", "redirect_url", "num_redirects", "num_connects",
     "num_headers", "method", "content_type", "url_effective", "filename_effective", "referer", "header_json", "response_code",
-    "ssl_verify_result", "remote_port",
+    "ssl_verify_result", "remote_port", "num_certs", "time_redirect", r"x}\\n\\q%{http_code",
 ]
 
 
@@ -157,3 +158,37 @@ def test_what_is_for_errors_only_is_said_for_errors_only(pki: Pki) -> None:
     assert [text in good.out for text in ("0|", "1|", "bad")] == [True, True, False]
     refused = mtls_says("request", "https://localhost:1/", "-w", "%{onerror}%{exitcode}")
     assert refused.out == "3"
+
+
+def test_variables_of_newer_curls_are_known(pki: Pki, tmp_path: Path) -> None:
+    names = ("conn_id", "xfer_id", "url.host", "url.port", "url.path", "url.query", "url.fragment", "urle.scheme", "url.user")
+    with recorder(pki) as (port, _):
+        said = ours(pki, port, "-o", str(tmp_path / "a"), "-o", str(tmp_path / "b"), "-w",
+                    " ".join(f"%{{{name}}}" for name in names) + "\\n", paths=("/a?x#y", "/b"))
+    assert said.out.splitlines() == [f"0 0 localhost {port} /a x y https ", f"0 1 localhost {port} /b   https "]
+    assert "warning" not in said.err
+
+
+@pytest.mark.client
+def test_the_chain_is_written_out_in_pem(pki: Pki, tmp_path: Path) -> None:
+    def pem(text: str) -> str:
+        return text[text.index("-----BEGIN") :].strip()
+
+    with recorder(pki) as (port, _):
+        said = ours(pki, port, "-o", str(tmp_path / "a"), "-w", "%{certs}")
+        theirs = by_curl(pki, "-o", "b", "-w", "%{certs}", f"https://localhost:{port}/a", folder=tmp_path).stdout.decode()
+    assert pem(said.out) == pem(theirs)
+    assert "Subject:" in said.out
+
+
+def test_a_redirects_time_is_told_apart(pki: Pki) -> None:
+    answers = iter([MOVED, ANSWER])
+    with web(pki, lambda *_: next(answers)) as (port, _):
+        said = ours(pki, port, "-L", "-o", "/dev/null", "-w", "%{time_redirect} %{time_starttransfer}")
+    redirect, start = map(float, said.out.split())
+    assert 0 < redirect < start
+
+
+@pytest.mark.parametrize("word", ["%output{f}", "%time{%H}"])
+def test_what_cannot_be_written_out_is_wrong_usage(word: str) -> None:
+    assert mtls_says("request", "-w", word, "https://localhost:1/").code == 2
