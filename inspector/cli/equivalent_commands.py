@@ -99,6 +99,13 @@ def _colons(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:")
 
 
+def _curl_passphrase(name: str, wanted: Wanted) -> list[str]:
+    if name.isidentifier() and name.isascii():
+        return ["--pass", f'"${name}"']
+    wanted.missing("--passphrase-env")
+    return []
+
+
 CURL_SPECIAL: dict[str, Callable[[Any, Wanted], list[str]]] = {
     "header": _curl_header, "user": _curl_user, "proxy": _curl_proxy, "alpn": _curl_alpn, "write_out": _curl_write_out,
     "proxy_protocol": _curl_proxy_protocol, "cacert": _curl_cacert, "retry_delay": _curl_retry_delay,
@@ -106,6 +113,8 @@ CURL_SPECIAL: dict[str, Callable[[Any, Wanted], list[str]]] = {
     "cert": lambda path, wanted: ["--cert", quote(_colons(path)), *(["--cert-type", "P12"] if wanted.options["pfx"] else [])],
     "pfx": lambda path, _: ["--cert", quote(_colons(path)), "--cert-type", "P12"],
     "bearer_file": lambda path, _: ["-H", "'Authorization: Bearer '" + FIRST_LINE.format(quote(path))],
+    "passphrase_file": lambda path, _: ["--pass", FIRST_LINE.format(quote(path))],
+    "passphrase_env": _curl_passphrase,
     "proxy_user": lambda name, _: ["-U", quote(f"{name}:") + '"$MTLS_PROXY_PASSWORD"'],
     "tls_min": lambda version, _: [f"--tlsv{version}"], "tlsv": lambda version, _: [f"--tlsv{version}"],
     "http": lambda version, _: ["--http1.1" if version == "1.1" else "--http2"],
@@ -163,7 +172,7 @@ OPENSSL_STARTTLS = {
 } | {"mariadb": "mysql"}
 OPENSSL_EXPRESSES = MESSAGE | frozenset(OPENSSL_VALUES) | {
     "cacert", "no_system_trust", "insecure", "tls_min", "tls_max", "tlsv", "starttls", "alpn", "family", "connect_to",
-    "unix_socket", "server_name", "proxy", "proxy_user", "http", "raw", "include", "wait", "expect100", "compressed",
+    "unix_socket", "server_name", "pfx", "proxy", "proxy_user", "http", "raw", "include", "wait", "expect100", "compressed",
 }
 
 
@@ -174,7 +183,8 @@ def openssl(wanted: Wanted) -> str:
     for name, theirs in OPENSSL_VALUES.items():
         prefix = {"passphrase_env": "env:", "passphrase_file": "file:"}.get(name, "")
         words += [theirs, quote(prefix + options[name])] if options[name] else []
-    words += ["-cert_chain", quote(options["cert"])] if options["cert"] else []
+    words += ["-cert", quote(options["pfx"])] if options["pfx"] else []
+    words += ["-cert_chain", quote(own)] if (own := options["cert"] or options["pfx"]) else []
     words += ["-CAfile", quote(options["cacert"][0])] if options["cacert"] else []
     words += ["-no-CApath", "-no-CAstore"] if options["no_system_trust"] else []
     words += ["-min_protocol", f"TLSv{options['tls_min']}"] if options["tls_min"] else []
@@ -183,8 +193,7 @@ def openssl(wanted: Wanted) -> str:
     if len(options["cacert"]) > 1:
         wanted.missing("more than one --cacert (put them into one file)")
     if options["pfx"]:
-        wanted.note("for credentials in PKCS#12: openssl pkcs12 -in FILE -out me.pem, then -cert me.pem")
-        wanted.missing("--pfx")
+        wanted.note("PKCS#12 is read by OpenSSL 3 and later (-provider default -provider legacy for RC2 and its like)")
     words += _openssl_protocols(wanted)
     sent = f"cat < {quote(options['raw'])}" if options["raw"] else _openssl_request(wanted)
     return f"{sent} | {' '.join([*words, '-quiet', '-ign_eof'])}"

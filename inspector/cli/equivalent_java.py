@@ -91,7 +91,7 @@ def _commands(wanted: Wanted) -> list[str]:
     if options["cert"] and not options["pfx"]:
         cert = _file(options["cert"], "me.pem", wanted)
         lines.append(f"openssl pkcs12 -export -in {cert} -inkey {_file(options['key'] or options['cert'], 'me.key', wanted)} "
-                     "-out me.p12 -passout env:PASSPHRASE")
+                     f"-out me.p12{wanted.passin} -passout env:PASSPHRASE")
     for number, path in enumerate(options["cacert"]):
         lines.append(f"keytool -importcert -noprompt -alias ca{number} -file {_file(path, 'ca.pem', wanted)} -keystore trust.p12 "
                      "-storepass changeit")

@@ -74,8 +74,8 @@ def _python_context(wanted: Wanted) -> list[str]:
         key = ascii(options["key"]) if options["key"] else "None"
         lines.append(f"context.load_cert_chain({options['cert']!a}, {key}, {unlocked_by})")
     if options["pfx"]:
-        wanted.note("Python's ssl takes no PKCS#12: openssl pkcs12 -in FILE -out me.pem")
-        lines.append("context.load_cert_chain('me.pem')")
+        pem = wanted.as_pem("Python's ssl")
+        lines.append(f"context.load_cert_chain({pem!a})")
     for name, attribute in (("tls_min", "minimum"), ("tls_max", "maximum")):
         if options[name]:
             lines.append(f"context.{attribute}_version = ssl.TLSVersion.TLSv{options[name].replace('.', '_').removesuffix('_0')}")
@@ -158,9 +158,10 @@ def _go_config(wanted: Wanted) -> str:
     for name, field in (("tls_min", "MinVersion"), ("tls_max", "MaxVersion")):
         fields += [f"{field}: tls.{GO_VERSIONS[options[name]]}"] if options[name] else []
     lines += f"\tconfig := &tls.Config{{{', '.join(fields)}}}\n"
-    if options["pfx"]:
-        wanted.note("crypto/tls takes no PKCS#12: openssl pkcs12 -in FILE -nodes -out me.pem")
-    if cert := options["cert"] or ("me.pem" if options["pfx"] else None):
+    if wanted.passin and not options["pfx"]:
+        key = wanted.named(options["key"] or options["cert"] or "FILE")
+        wanted.note(f"crypto/tls opens no encrypted key: openssl pkey -in {key}{wanted.passin} -out me.key, and below me.key")
+    if cert := wanted.as_pem("crypto/tls") if options["pfx"] else options["cert"]:
         lines += f"\tpair, err := tls.LoadX509KeyPair({go_text(cert)}, {go_text(options['key'] or cert)})\n{GO_CHECK}"
         lines += "\tconfig.Certificates = []tls.Certificate{pair}\n"
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -102,6 +103,25 @@ class Wanted:
         """A comment above the command."""
         if text not in self.notes:
             self.notes.append(text)
+
+    @property
+    def passin(self) -> str:
+        """What tells the commands of openssl where the passphrase is; empty where it is asked for."""
+        for name, kind in (("passphrase_env", "env"), ("passphrase_file", "file")):
+            if self.options[name]:
+                return f" -passin {self.named(kind + ':' + self.options[name])}"
+        return ""
+
+    def as_pem(self, library: str) -> str:
+        """Notes how the PKCS#12 file becomes one in PEM, whose name this is."""
+        source = self.named(self.options["pfx"]) + self.passin
+        self.note(f"{library} takes no PKCS#12: openssl pkcs12 -in {source} -nodes -out me.pem")
+        return "me.pem"
+
+    @staticmethod
+    def named(path: str) -> str:
+        """A file for a command that stands in a comment; FILE where its name cannot stand there."""
+        return shlex.quote(path) if printable(path) == path else "FILE"
 
     def missing(self, *what: str) -> None:
         """Comments about what is not expressed."""

@@ -246,5 +246,17 @@ def test_what_is_kept_is_named_by_its_files_and_its_secrets_are_not(place: Path,
     assert f"--cert {folder / 'tls.crt'} --key {folder / 'tls.key'} https" in printed("curl", "https://folder.test/")
     python = printed("python", "https://locked.test/")
     assert ["os.environ['UNLOCK']" in python, pki.path("root.pem") in python, "sesame" in python] == [True, True, False]
-    assert "not expressed: --passphrase-env" in printed("curl", "https://locked.test/")
+    assert '--pass "$UNLOCK"' in printed("curl", "https://locked.test/")
     assert pki.path("root.pem") not in printed("python", "https://folder.test/")
+
+
+def test_a_passphrase_is_named_by_its_place_in_every_tool(place: Path) -> None:
+    pfx = ("https://h.test/", "--pfx", "me $x.pfx", "--passphrase-file", "pw")
+    assert '--cert \'me $x.pfx\' --cert-type P12 --pass "$(head -n 1 pw)" https' in printed("curl", *pfx)
+    assert "-pass file:pw -cert 'me $x.pfx' -cert_chain 'me $x.pfx'" in printed("openssl", *pfx)
+    for tool in ("python", "go"):
+        assert "openssl pkcs12 -in 'me $x.pfx' -passin file:pw -nodes -out me.pem" in printed(tool, *pfx)
+    pem = ("https://h.test/", "--cert", "me.pem", "--key", "me.key", "--passphrase-env", "PW")
+    assert "openssl pkey -in me.key -passin env:PW -out" in printed("go", *pem)
+    assert "-out me.p12 -passin env:PW -passout env:PASSPHRASE" in printed("java", *pem)
+    assert "not expressed: --passphrase-env" in printed("curl", *pem[:-1], "a b")
