@@ -11,9 +11,22 @@ def main() -> None:
     gc.disable()  # loading makes much and throws nothing away; cli.main collects again
     try:
         from inspector.cli.main import main as run
+
+        run()
     except KeyboardInterrupt:
-        sys.exit(130)
-    run()
+        sys.exit(_interrupted(sys.argv[1:]))
+
+
+def _interrupted(arguments: list[str]) -> int:
+    """The exit code; with --json the document is there all the same."""
+    if "--json" in arguments:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now
+        from inspector.cli.main import interrupted
+
+        return interrupted(arguments)
+    return 130
 
 
 if __name__ == "__main__":

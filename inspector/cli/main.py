@@ -47,6 +47,17 @@ def _wrong_usage(exc: click.ClickException, arguments: Sequence[str]) -> int:
     return _tell(message, hint, exc.exit_code)
 
 
+def interrupted(arguments: Sequence[str]) -> int:
+    """Tell an interrupt that came before a command had begun, or when it was over; returns the exit code."""
+    if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
+        from inspector.cli import run
+
+        if not run.has_written():
+            command = next((argument for argument in arguments if argument in COMMANDS), "mtls")
+            run.write_error(command, "interrupted", "interrupted before there was anything to report", "")
+    return _tell("interrupted", "", 130)
+
+
 def _command_of(exc: click.ClickException) -> str:
     """The command directly below ``mtls`` that was called; ``mtls`` itself where none was recognised."""
     context = exc.ctx if isinstance(exc, click.UsageError) else None
@@ -99,7 +110,7 @@ class LazyGroup(click.Group):
         try:
             sys.exit(run(args, standalone_mode=False, **extra) or 0)
         except click.Abort:
-            sys.exit(_tell("interrupted", "", 130))
+            sys.exit(interrupted(sys.argv[1:] if args is None else args))
         except click.exceptions.NoArgsIsHelpError as exc:
             exc.show()
             sys.exit(exc.exit_code)

@@ -83,6 +83,11 @@ def _undisturbed() -> Iterator[None]:
 _written = False
 
 
+def has_written() -> bool:
+    """True where stdout has got something."""
+    return _written
+
+
 def _so_far() -> str:
     return "before the end: this is what there was so far" if _written else "before there was anything to report"
 

@@ -32,6 +32,16 @@ def test_ctrl_c_while_it_is_loaded_leaves_no_traceback() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+@pytest.mark.parametrize("name", ["inspector.cli.main", "inspector.cli.handshake", "inspector.session.settings"])
+def test_ctrl_c_while_it_is_loaded_leaves_a_document_where_one_is_wanted(name: str) -> None:
+    code = INTERRUPTED_WHILE_LOADING.replace("inspector.cli.main", name, 1).replace("raise", "sys.meta_path.remove(self); raise")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "handshake", "127.0.0.1:9", "--json"], capture_output=True, timeout=30, check=False)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["command"], document["error"]["kind"]) == (130, "handshake", "interrupted")
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(("number", "code", "kind"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
 def test_a_check_that_is_ended_while_the_server_is_asked_says_so(
     pki: Pki, number: signal.Signals, code: int, kind: str,
