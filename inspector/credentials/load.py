@@ -64,6 +64,7 @@ def load_credential(
 
 def load_certificates(name: str, data: bytes) -> tuple[bytes, ...]:
     """The certificates of a CA file (DER): PEM, DER, PKCS#7. Raises InputError where it holds none."""
+    data = pem.as_bytes(data)
     try:
         found = _certificates_only(data)
     except DerError as exc:
@@ -121,8 +122,9 @@ def read_contents(
 def read_one(name: str, data: bytes, contents: Contents) -> None:
     """Add what one file holds. Raises CredentialError."""
     if len(data) > MAX_FILE:
-        raise CredentialError(f"{name} is {len(data)} bytes long", kind="not-a-credential", hint="no credential is that large")
+        raise CredentialError(f"{name} has more than {MAX_FILE} bytes", kind="not-a-credential", hint="no credential is that large")
     contents.files.append(name)
+    data = pem.as_bytes(data)
     for format_, looks_like, read in FORMATS:
         if looks_like(data):
             contents.formats.append(format_)

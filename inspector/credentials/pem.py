@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -39,6 +40,13 @@ class Block(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Block({self.label!r})"
+
+
+def as_bytes(data: bytes) -> bytes:
+    """Text in UTF-16, which is what PowerShell's ``>`` makes of a program's output, as the bytes that it was; all else as it is."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    return data.decode("utf-16", "replace").encode("utf-8", "replace")
 
 
 def is_pem(data: bytes) -> bool:

@@ -125,6 +125,8 @@ def report_error(where: str, network: NetworkPart, transcript: Transcript) -> Re
     if first_hop is not None and error.kind in TOLD:
         place, cause = first_hop
         message, hint = TOLD[error.kind][0].format(where=place, detail=error.detail), f"{cause}; {where} itself was not asked"
+    elif error.kind == "prelude" and (closed := _closed_proxy(transcript, where, error.detail)) is not None:
+        message, hint = closed
     elif error.kind == "not-tls":
         alien = next((e for e in transcript.all(wire.NotTls) if e.side is Side.SERVER), None)
         message, hint = _not_tls(where, error, alien.looks_like if alien else "")
@@ -132,6 +134,23 @@ def report_error(where: str, network: NetworkPart, transcript: Transcript) -> Re
         told = NO_SOCKET if error.kind == "refused" and where.startswith("unix:") else TOLD.get(error.kind, USUALLY)
         message, hint = (text.format(where=where, detail=error.detail.removeprefix(f"{where}: ")) for text in told)
     return ReportError(kind=error.kind, message=message, hint=hint)
+
+
+TUNNELS = ("http-connect", "socks5")
+REFUSED = "the proxy refused the tunnel: "
+LOGIN = ("407", "255")  # Proxy Authentication Required; SOCKS5's NO ACCEPTABLE METHODS (RFC 1928, Section 3)
+
+
+def _closed_proxy(transcript: Transcript, where: str, detail: str) -> Told | None:
+    """What is told where it was the proxy that said no, not the target; None where it was not."""
+    first_hop, road = _first_hop(transcript), getattr(transcript.plan, "road", None)
+    said = [done.result for done in transcript.all(ev.PreludeDone) if done.name in TUNNELS]
+    if first_hop is None or road is None or road.proxy is None or any(result.accepted for result in said):
+        return None
+    message = f"{first_hop[0]} opened no tunnel to {where}: {detail.removeprefix(REFUSED)}"
+    if said and said[-1].status in LOGIN:
+        return message, "--proxy-user NAME says who you are; the password is read from the environment variable MTLS_PROXY_PASSWORD"
+    return message, f"these are the proxy's own words: ask whether it may reach {where}; --proxy none goes without"
 
 
 def _first_hop(transcript: Transcript) -> Told | None:

@@ -240,6 +240,18 @@ def test_a_proxy_that_is_not_there_is_named_and_not_the_target() -> None:
           f"error: nobody listens on the proxy http://127.0.0.1:{port}", "--proxy", "api.invalid:9 itself was not asked")
 
 
+@pytest.mark.parametrize(("scheme", "reply", "words", "hint"), [
+    ("http", b"HTTP/1.1 407 Who\r\n\r\n", "407 Who", "--proxy-user NAME"),
+    ("http", b"HTTP/1.1 502 No\r\n\r\n", "502 No", "whether it may reach api.invalid:9"),
+    ("http", b"220 mail ESMTP\r\n", "not an HTTP proxy", "--proxy none"),
+    ("socks5", b"\x05\xff", "asks for a login", "--proxy-user NAME"),
+])
+def test_a_proxy_that_opens_no_tunnel_is_named_and_not_the_target(scheme: str, reply: bytes, words: str, hint: str) -> None:
+    with peer(answers(reply)) as port:
+        check(["handshake", "api.invalid:9", "--proxy", f"{scheme}://127.0.0.1:{port}", "--timeout", "5"], 3, "prelude",
+              f"error: the proxy {scheme}://127.0.0.1:{port} opened no tunnel to api.invalid:9: ", words, hint)
+
+
 def test_a_place_of_connect_to_that_is_not_there_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -81,6 +81,15 @@ def test_text_between_blocks_and_windows_line_ends_do_not_matter() -> None:
     assert load(data).chain == LEAF.sent
 
 
+@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
+def test_pem_that_a_windows_shell_has_written(mark: str) -> None:
+    def written(pem: bytes) -> bytes:
+        return ("\ufeff" + pem.decode().replace("\n", "\r\n")).encode(mark)
+
+    assert load(written(LEAF.pem()), written(LEAF.key_pem())).chain == LEAF.sent
+    assert load_certificates("ca.pem", written(ROOT.pem())) == (ROOT.cert,)
+
+
 def test_wrong_order_of_a_pem_file_stays_visible() -> None:
     chain = (LEAF.cert, ROOT.cert, ISSUING.cert)
     assert load(mint.certificates_pem(chain), LEAF.key_pem()).chain == chain
