@@ -22,6 +22,8 @@ from inspector.trace.transcript import Transcript
 
 __all__ = ["ALPN", "Errand", "Options", "Result", "Visit", "report_of", "run"]
 
+NOT_FOR_THE_CERTIFICATE = (
+    "the server closed the connection in answer to this request; a moment before it had accepted the same certificate")
 ALPN = {"both": ("h2", "http/1.1"), "1.1": ("http/1.1",), "2": ("h2",)}
 
 
@@ -163,6 +165,9 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
 
     visit = result.visits[-1]
     report = build_report("request", visit.transcript, settings)
+    if report.client_auth is not UNSET and _had_taken_it(result):
+        auth = msgspec.structs.replace(report.client_auth, verdict="undecided", rejected_by=None, rests_on=NOT_FOR_THE_CERTIFICATE)
+        report = msgspec.structs.replace(report, client_auth=auth)
     errors = [outcome.reply.status for outcome in result.outcomes if outcome.reply is not None and outcome.reply.status >= 400]
     code, told = exit_code(report), _told(result, visit)
     if told is None and fail and errors:
@@ -178,6 +183,29 @@ def report_of(result: Result, settings: Settings, *, fail: bool = False) -> tupl
     if not result.whole or not result.outcomes or any(_is_broken(outcome) for outcome in result.outcomes):
         return report, ExitCode.NO_TALK
     return report, ExitCode.NO if fail and errors else ExitCode.YES
+
+
+def _had_taken_it(result: Result) -> bool:
+    """True where the last connection ended as if the certificate were refused, and an earlier one to the same server took it."""
+    from inspector.analysis.client_auth import judge
+
+    *earlier, last = result.visits
+    if not earlier or judge(last.transcript).ground != "step":
+        return False
+    place = _place(last)
+    return any(_has_served(visit) and judge(visit.transcript).sent for visit in earlier if _place(visit) == place)
+
+
+def _has_served(visit: Visit) -> bool:
+    from inspector.app.http_verdict import verdict
+
+    outcomes = visit.conversation.outcomes if visit.conversation is not None else ()
+    return any(verdict(outcome.reply) for outcome in outcomes if outcome.reply is not None)
+
+
+def _place(visit: Visit) -> tuple[str, int, str | None] | None:
+    plan = visit.transcript.plan
+    return (plan.road.target.host.lower(), plan.road.target.port, plan.road.target.unix_path) if plan is not None else None
 
 
 def _told(result: Result, visit: Visit) -> tuple[str, str, str] | None:

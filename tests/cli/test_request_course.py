@@ -186,3 +186,18 @@ def test_a_host_header_does_not_change_where_a_relative_location_leads(pki: Pki)
         said = mtls_says("request", f"https://localhost:{port}/", *trusting(pki), "-L", "-H", "Host: other.test")
     assert [said.code, said.out, asked[1].line] == [0, "next", "GET /next HTTP/1.1"], said.err
     assert b"\r\nHost: other.test\r\n" in asked[1].head
+
+
+@pytest.mark.parametrize("first", ["/good", "/drop"])
+def test_who_took_the_certificate_a_moment_ago_does_not_refuse_it_by_hanging_up(pki: Pki, first: str) -> None:
+    def answering(request: Asked, _before: list[Asked]) -> bytes | None:
+        return None if request.path == "/drop" else ok()
+
+    with web(pki, answering, verify=ssl.CERT_REQUIRED, alpn=("http/1.1",)) as (port, asked):
+        urls = [f"https://localhost:{port}{path}" for path in dict.fromkeys((first, "/drop"))]
+        said = mtls_says("request", *urls, *trusting(pki), "--json")
+    auth = said.document["client_auth"]
+    # without an answer to compare it with, a server that hangs up on what it had agreed to speak is taken to refuse
+    expected = ("undecided", None, 3) if first == "/good" else ("rejected", "close", 1)
+    assert (auth["verdict"], auth["rejected_by"], said.code) == expected
+    assert len(asked) == (3 if first == "/good" else 1)

@@ -33,12 +33,16 @@ def ok(body: bytes = b"ok", *, head: bytes = b"", status: bytes = b"200 OK") -> 
 
 
 @contextlib.contextmanager
-def web(pki: Pki, answering: Answering, *, verify: ssl.VerifyMode = ssl.CERT_OPTIONAL) -> Iterator[tuple[int, list[Asked]]]:
+def web(
+    pki: Pki, answering: Answering, *, verify: ssl.VerifyMode = ssl.CERT_OPTIONAL, alpn: tuple[str, ...] = (),
+) -> Iterator[tuple[int, list[Asked]]]:
     """The port, and the list of what was asked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki.path("server.pem"), pki.path("server.key"))
     context.load_verify_locations(pki.path("root.pem"))
     context.verify_mode = verify
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
     asked: list[Asked] = []
 
     def handle(connection: socket.socket) -> None:
