@@ -209,5 +209,5 @@ def options_of(command: click.Command, urls: tuple[str, ...], options: dict[str,
     # values of one kind replace those of that kind, as a whole
     given = {name for name, _ in options["order"]}
     merged["order"] = (*((name, value) for name, value in context.params["order"] if name not in given), *options["order"])
-    merged["curl_text"] = None
+    merged["curl_text"], merged["globoff"] = None, True  # what curl would make several URLs of was refused
     return urls or theirs, merged

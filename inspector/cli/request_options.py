@@ -134,6 +134,8 @@ def in_order(order: tuple[tuple[str, Any], ...], names: dict[str, str]) -> tuple
 
 DATA_KINDS = {name: name for name in ("data", "data_raw", "data_binary", "data_urlencode")}
 FORM_KINDS = {"form": "form", "form_string": "literal"}
+# what curl makes several URLs of: {one,two}, [1-3], [a-z:2]
+GLOB = re.compile(r"\{[^{}]*,[^{}]*\}|\[(?:[0-9]+-[0-9]+|[A-Za-z]-[A-Za-z])(?::[0-9]+)?\]")
 JSON_TEXT = ("{", "[{", '["', "[]", "@")
 OUTPUT_KINDS = {"output": "output", "remote_name": "remote_name"}
 
@@ -173,6 +175,10 @@ def _check_words(urls: tuple[str, ...], options: dict[str, Any]) -> None:
     """Raises UsageError for what is typed out of habit, or comes of a variable that is empty, and would do something else."""
     if options["as_json"] and any(url.lstrip().startswith(JSON_TEXT) for url in urls):
         raise UsageError("--json is the report here, and takes no value", hint="a JSON body is --data-json JSON")
+    if not options["globoff"] and not options["silent"] and any(GLOB.search(url) for url in urls):
+        from inspector.cli import run
+
+        run.say("note: {} and [] are sent as they are typed (-g: no note); for several URLs let the shell write them: URL/{a,b}")
     for name in ("upload_file", "curl_text", "unix_socket"):
         if options[name] == "":
             flag = "--" + name.removesuffix("_text").replace("_", "-")

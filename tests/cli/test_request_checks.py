@@ -117,3 +117,13 @@ def test_a_socket_is_the_road_to_the_host_of_the_url(pki: Pki, tmp_path: Path) -
     assert (said.code, said.out) == (0, "end"), said.err
     assert asked[0] is not None
     assert b"Host: localhost:44\r\n" in asked[0].head + b"\r\n"
+
+
+@pytest.mark.parametrize(("path", "more", "noted"), [
+    ("/a[1-3]", (), True), ("/{a,b}", (), True), ("/[a-z:2]", (), True), ("/[a-z:2]", ("-g",), False), ("/[a-z:2]", ("-s",), False),
+    ("/[1]?q={}&r=[x,y]", (), False),
+])
+def test_who_expects_several_urls_of_one_hears_that_it_is_one(pki: Pki, path: str, more: tuple[str, ...], noted: bool) -> None:
+    with web(pki, lambda request, before: ok()) as (port, asked):
+        said = mtls_says("request", f"https://localhost:{port}{path}", *more, *trusting(pki))
+    assert ([said.code, [request.path for request in asked]], "sent as they are typed" in said.err) == ([0, [path]], noted)
