@@ -38,19 +38,22 @@ OPENSSL = alerts(
 ) | {
     # a verification callback that refuses without naming an error makes OpenSSL send 80: Apache does so for its own depth check
     "server-depth": {"alert:48": 0.45, "alert:80": 0.55},
-    # a callback of the application's own: X509_V_ERR_CERT_REJECTED makes 42, no error of its own 46, APPLICATION_VERIFICATION 40
-    "not-authorised": {"alert:42": 0.45, "alert:46": 0.35, "alert:40": 0.2},
+    # a callback of the application's own: X509_V_ERR_CERT_REJECTED makes 42, no error of its own 46, APPLICATION_VERIFICATION 40,
+    # and none at all 80, as for the depth (stunnel's checkHost)
+    "not-authorised": {"alert:42": 0.4, "alert:46": 0.25, "alert:40": 0.15, "alert:80": 0.2},
     "lookalike-ca": {"alert:48": 0.62, "alert:51": 0.35, "alert:42": 0.01, "alert:45": 0.01, "alert:46": 0.01},
     "server-crl": {"alert:45": 0.42, "alert:48": 0.4, "alert:46": 0.14, "alert:42": 0.04},  # Apache: 46
     "server-clock": {"alert:45": 0.5, "alert:42": 0.5},
     "*": {"alert:46": 0.5, "alert:42": 0.3, "alert:48": 0.2},
 }
+# A library that knows no revocation: who checks it does so in a hook of the handshake (42), or when it is over (etcd closes)
+BY_OWN_CODE = {"revoked": {"alert:42": 0.55, "close": 0.3, "denied": 0.1, "dropped": 0.05}}
 # BoringSSL and rustls: as the RFC describes the alerts, one alert for both kinds of wrong dates
 MODERN = OPENSSL | alerts(
     not_yet_valid=(45, 42), weak_signature=(42, 48, 43), weak_key=(42, 48, 43), wrong_eku=(43, 42, 46),
     wrong_key_usage=(43, 42, 46), issuer_not_ca=(48, 42, 46), path_length=(48, 42, 46), name_constraint=(42, 46, 48),
     critical_extension=(42, 46, 43), lookalike_ca=(48, 51, 42), server_clock=(45, 42), not_authorised=(49, 46, 42),
-    server_crl=(48, 45, 46), signature_algorithm=(47, 40, 43),
+    server_crl=(48, 45, 46), signature_algorithm=(47, 40, 43), server_depth=(48, 42),
 )
 RUSTLS = MODERN | alerts(
     not_yet_valid=(45,), wrong_eku=(43,), critical_extension=(42,), not_authorised=(49,), ca_as_leaf=(46,), server_crl=(48, 46),
@@ -59,7 +62,7 @@ GO = MODERN | alerts(
     wrong_eku=(42, 43), wrong_key_usage=(42, 43), issuer_not_ca=(42, 48), path_length=(42, 48), name_constraint=(42, 48),
     critical_extension=(42, 48), weak_signature=(48, 42), weak_key=(42, 48), signature_algorithm=(42, 47, 43),
     not_authorised=(42, 46),
-)
+) | BY_OWN_CODE
 NSS = MODERN | alerts(
     wrong_eku=(46, 43), unknown_ca=(48, 49), self_signed=(48, 49), revoked=(44,), intermediate_expired=(48, 45),
 )
@@ -78,8 +81,9 @@ WOLFSSL = OPENSSL | alerts(
 ERLANG = MODERN | alerts(
     self_signed=(42, 48), not_yet_valid=(45,), wrong_eku=(40, 43, 42), wrong_key_usage=(40, 43), issuer_not_ca=(40, 48),
     path_length=(40, 48), name_constraint=(42, 40), critical_extension=(43, 42), lookalike_ca=(48, 42), revoked=(44, 42),
-    signature_algorithm=(42, 40, 43), server_crl=(42, 48), server_depth=(48, 42, 40), server_clock=(45,),
-    weak_signature=(42, 40), weak_key=(42, 40),
+    signature_algorithm=(42, 40, 43), server_crl=(42, 48), server_clock=(45,), weak_signature=(42, 40), weak_key=(42, 40),
+    # measured: a path that is too long, and a verify_fun's {fail, Reason}
+    server_depth=(40, 42, 48), not_authorised=(40, 42, 46),
 )
 SCHANNEL = MODERN | alerts(wrong_eku=(43, 46), not_authorised=(49, 42))
 
@@ -91,6 +95,7 @@ EVERY_40 = always({"alert:40": 0.97, "alert:80": 0.03})
 EVERY_42 = always({"alert:42": 1.0}) | {
     "signature-algorithm": {"alert:42": 0.5, "alert:47": 0.2, "alert:40": 0.15, "alert:43": 0.08, "alert:51": 0.07},
 }
+GO_CLASSIC = EVERY_42 | BY_OWN_CODE
 EVERY_46 = always({"alert:46": 0.96, "alert:42": 0.04}) | _AT_SIGNATURE
 EVERY_49 = always({"alert:49": 0.95, "alert:80": 0.03, "alert:42": 0.02}) | {
     "wrong-key-usage": {"alert:80": 0.4, "close": 0.4, "alert:49": 0.2},
@@ -126,5 +131,5 @@ BY_THE_APPLICATION = {
     "denied": 0.87, "page:invalid": 0.03, "error": 0.04, "dropped": 0.03, "alert:49": 0.01, "alert:46": 0.01, "close": 0.01,
 }
 # Go's servers have a hook for it in the handshake (VerifyPeerCertificate), whose refusal is sent as bad_certificate
-OR_BY_42 = {"denied": 0.72, "alert:42": 0.2, "page:invalid": 0.03, "error": 0.04, "dropped": 0.01}
+OR_BY_42 = {"denied": 0.69, "alert:42": 0.2, "page:invalid": 0.03, "error": 0.04, "dropped": 0.02, "close": 0.02}
 OR_BY_CLOSING = {"denied": 0.7, "close": 0.15, "dropped": 0.1, "error": 0.04, "reset": 0.01}

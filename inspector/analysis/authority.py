@@ -114,10 +114,13 @@ def _relation(
     inside = next((c for c in path[1:] if not c.is_self_issued and _subject(c) in listed), None)
     if inside is not None and top not in listed:
         return "partial", f"the server lists '{inside.subject}', which is inside our chain, and not '{end.issuer}' above it", ()
-    if top in listed:
-        return "partial", f"the server lists '{end.issuer}', which is no root, and nothing above it", ()
     onward = walk(known, end)[1:] if not end.is_self_issued else []
     missing = tuple(c.der for c in onward if not c.is_self_issued)
+    if top in listed:
+        above = next((_issuer(c) for c in onward if _issuer(c) != top and _issuer(c) in listed), None)
+        if above is not None:
+            return "linked", f"the chain ends below '{end.issuer}', which the server lists, together with a CA above it", missing
+        return "partial", f"the server lists '{end.issuer}', which is no root, and nothing above it", missing
     last = onward[-1] if onward else None
     if last is not None and missing and (_issuer(last) in targets or _subject(last) in targets):
         detail = f"'{parse(missing[0]).subject}' was not sent, and would lead to '{last.issuer}', which {listed_words}"

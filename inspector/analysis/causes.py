@@ -88,8 +88,10 @@ def _missing_intermediate(o: Observed) -> State:
         return "shown"
     if "missing-intermediate" in o.findings and o.relation not in {"linked", "partial"}:
         return {"root": "possible", "intermediate": "shown"}.get(o.end_looks_like, "likely")  # type: ignore[return-value]
+    if o.unsent and o.relation == "partial":
+        return "unseen"  # a server that names our issuer mostly has it; but one may name others than it trusts
     # what continues our chain is at hand and was not sent; whether the server would come to a CA of its own by it is not known
-    return "possible" if o.unsent and o.relation not in {"linked", "partial"} else "refuted"
+    return "possible" if o.unsent and o.relation != "linked" else "refuted"
 
 
 def _signature_algorithm(o: Observed) -> State:
@@ -138,7 +140,8 @@ CAUSES: tuple[CauseRow, ...] = (
     CauseRow("self-signed", {"shown": 1.2, "refuted": 1e-6}, _self_signed),
     CauseRow("unknown-ca", {"shown": 0.7, "possible": 0.05, "unseen": 0.004, "refuted": 0.001}, _unknown_ca),
     CauseRow("lookalike-ca", {"shown": 1.0, "unseen": 0.015, "refuted": 1e-5}, _lookalike),
-    CauseRow("missing-intermediate", {"shown": 1.0, "likely": 0.6, "possible": 0.1, "refuted": 1e-5}, _missing_intermediate),
+    CauseRow("missing-intermediate", {"shown": 1.0, "likely": 0.6, "possible": 0.1, "unseen": 0.025, "refuted": 1e-5},
+             _missing_intermediate),
     CauseRow("chain-order", {"shown": 0.4, "refuted": 1e-6}, _finding("chain-order")),
     CauseRow("expired", {"shown": 1.0, "refuted": 1e-5}, _finding("expired")),
     CauseRow("not-yet-valid", {"shown": 1.0, "refuted": 1e-5}, _finding("not-yet-valid")),

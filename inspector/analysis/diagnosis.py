@@ -30,6 +30,7 @@ ANYTHING: Row = {
     "alert:48": 0.08, "alert:49": 0.04, "alert:50": 0.02, "alert:51": 0.03, "alert:80": 0.04, "alert:116": 0.03, "close": 0.1,
     "reset": 0.06, "dropped": 0.02, "silence": 0.02, "page:missing": 0.02, "page:invalid": 0.06, "denied": 0.06, "error": 0.04,
 }
+OTHER_ANSWERS = sum(ANYTHING.values())
 FLOOR = 0.01
 HELLO_FLOOR = 0.0005
 FAMILIAR = 0.3  # likelihood of a CertificateRequest from which on a library counts as recognised
@@ -208,7 +209,10 @@ def predict_probe(name: str, signal: str, cause: str, family: Family, observed: 
     if signal == "accepted":
         return accepted
     answer = predict(expected.as_cause or cause, family, signal, expected.tls or observed.tls)
-    if expected.as_cause in {None, cause} and cause != NOTHING:  # nothing that was sent has an alert of its own in each version
+    if expected.as_cause is None and cause in expected.accepted_if:
+        # mended, and refused all the same: if in another way, for another fault, that any server may answer in any way
+        answer = 0.25 * ANYTHING.get(signal, UNHEARD_OF) / OTHER_ANSWERS + 0.75 * (signal == observed.signal)
+    elif expected.as_cause in {None, cause} and cause != NOTHING:  # nothing that was sent has an alert of its own in each version
         answer = OTHERWISE * answer + (1 - OTHERWISE) * (signal == observed.signal)
     return (1 - accepted) * answer
 

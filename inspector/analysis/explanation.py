@@ -88,6 +88,7 @@ def _tie(listed: list[Candidate], decides: str) -> tuple[str, ...]:
     return (f"{names} cannot be told apart from the client's side: {decides} would decide",)
 
 
+WHOLE_CHAIN = "same certificate with its whole chain"  # name of the probe
 BY_LOG = "a line of the server's log, or another certificate of the same CA,"
 BY_PATH = "another client, or the same one from another network,"
 
@@ -109,13 +110,28 @@ def _rejected(observed: Observed, findings: Mapping[str, tuple[Evidence, ...]]) 
         f"The server rejected you: it {signal_words(observed.signal, status_words(observed))}{', ' + phase if phase else ''}. "
         f"Most likely: {first.summary} ({first.confidence:.0%})"
     )
-    notes = [*_tie(listed, BY_LOG), *_opinion_note(observed), *_clock_note(observed)]
+    notes = [*_tie(listed, BY_LOG), *_next_fault(first.id, observed), *_opinion_note(observed), *_clock_note(observed)]
     if sure < FAMILY_NAMED and first.id != "no-certificate":
         notes.append("what kind of server this is cannot be told; its answer was judged by what all known kinds do")
     if observed.alert_lost and not observed.signal.startswith("alert:"):
         notes.append("an alert may have been lost: the connection ended while or after we wrote")
     return Explained("server_rejected_client", headline, observed.phase, causes, _probe_outcomes(observed), family.words,
                      round(sure, 2), tuple(notes))
+
+
+def _next_fault(cause: str, observed: Observed) -> tuple[str, ...]:
+    """Where the chain made whole is refused as well, and in another way, mending it is not enough: what comes then."""
+    probe = next((p for p in observed.probes if p.name == WHOLE_CHAIN), None)
+    if probe is None or cause not in diagnosis.PROBES[WHOLE_CHAIN].accepted_if or probe.signal in {"accepted", observed.signal}:
+        return ()
+    findings = tuple(f for f in observed.findings if f not in diagnosis.PROBES[WHOLE_CHAIN].accepted_if)
+    relation = "linked" if observed.relation in {"gap", "torn"} else observed.relation
+    habits = tuple(p for p in observed.probes if p.name in diagnosis.PROBES and diagnosis.PROBES[p.name].as_cause)
+    then = diagnosis.rank(msgspec.structs.replace(
+        observed, signal=probe.signal, status=probe.status, findings=findings, relation=relation, unsent=0, probes=habits))
+    first = then.candidates[0]
+    words = f"mending this is not enough: with its whole chain, it is refused in another way ({outcome_words(probe)})"
+    return (f"{words}; most likely then: {first.id} ({first.confidence:.0%})",)
 
 
 def _clock_note(observed: Observed) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ decides for one: it weighs all of them (``analysis.diagnosis``), and a server th
 families that follow the RFC's meaning of the alerts (RFC 8446, Section 6.2) weigh most.
 
 ``refuses`` is how readily a family refuses for a cause at all (1 where not listed): GnuTLS ignores extendedKeyUsage, Go knows no
-CRL.
+CRL (what is built on it may).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _NODE = _OPENSSL | {"weak-key": 0.1, "server-crl": 0.6, "server-depth": 0.02}  #
 _CLOSER = _SORTS | {"weak-signature": 0.3, "weak-key": 0.3, "server-crl": 0.4}
 # Any certificate in the store of these ends a path, a root or not: trusting an intermediate is no mistake.
 _ANCHORS = {"server-trust": 0.03}
-_GO = _SORTS | _ANCHORS | {"wrong-key-usage": 0.05, "weak-key": 0.1, "revoked": 0.02, "server-crl": 0.02, "server-depth": 0.02}
+_GO = _SORTS | _ANCHORS | {"wrong-key-usage": 0.05, "weak-key": 0.1, "revoked": 0.1, "server-crl": 0.02, "server-depth": 0.02}
 _JAVA = _SORTS | _ANCHORS | {
     "weak-signature": 0.15, "weak-key": 0.15, "names-differ": 0.1, "server-crl": 0.4, "revoked": 0.6,
 }
 _GNUTLS = _SORTS | _ANCHORS | {"wrong-eku": 0.1, "weak-key": 0.2, "server-crl": 0.4}
 _WOLFSSL = {"server-depth": 0.1, "chain-order": 0.2, "ca-as-leaf": 0.1, "weak-signature": 0.2, "weak-key": 0.2, "server-trust": 0.1}
 _ERLANG = _SORTS | {
-    "server-depth": 1.0,
+    "server-depth": 0.5,  # older ones have a default of 1
     "wrong-key-usage": 0.1, "weak-signature": 0.1, "weak-key": 0.1, "server-trust": 0.1, "server-crl": 0.2, "revoked": 0.5,
 }
 _RUSTLS = _SORTS | _ANCHORS | {"wrong-key-usage": 0.1}
@@ -59,7 +59,7 @@ _JAVA_PRODUCTS = r"jetty|tomcat|coyote|undertow|wildfly|netty|kafka"
 FAMILIES: tuple[Family, ...] = (
     Family(
         "openssl", "an OpenSSL server that sends alerts (Apache, HAProxy, stunnel, Python, PostgreSQL...)", 0.27,
-        answers.OPENSSL, answers.MISSING, _OPENSSL, stack="openssl",
+        answers.OPENSSL, answers.MISSING, _OPENSSL, stack="openssl", hooks=0.3,
         products=r"apache|stunnel|python|gunicorn|uvicorn|hypercorn|lighttpd|postgres|haproxy|puma|webrick|redis|mqtt|mosquitto"
                  r"|mysql|mariadb|imap|pop3|dovecot|smtp|postfix|ftp",
     ),
@@ -91,7 +91,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "go-classic", "Go before 1.20 or so (alert 42 for everything), as in Caddy 2.6", 0.06,
-        answers.EVERY_42, answers.MISSING_42, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,
+        answers.GO_CLASSIC, answers.MISSING_42, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,
     ),
     Family(
         "go", "current Go (crypto/tls)", 0.08, answers.GO, answers.MISSING_GO, _GO, answers.OR_BY_42, "go", products=_GO_PRODUCTS,

@@ -57,6 +57,16 @@ def test_server_that_lists_the_intermediate_alone_is_seen() -> None:
     assert standing((CLIENT.cert,), (INTERMEDIATE.subject,), KNOWN).relation == "partial"
 
 
+def test_intermediate_that_the_server_lists_and_was_not_sent_is_named_for_a_try_with_it() -> None:
+    assert standing((CLIENT.cert,), (INTERMEDIATE.subject,), KNOWN).missing == (INTERMEDIATE.cert,)
+
+
+def test_intermediate_that_is_listed_together_with_its_root_is_no_partial_trust() -> None:
+    found = standing((CLIENT.cert,), (INTERMEDIATE.subject, ROOT.subject), KNOWN)
+    assert (found.relation, found.missing) == ("linked", (INTERMEDIATE.cert,))
+    assert "nothing above it" not in found.detail
+
+
 def test_server_that_lists_a_sister_of_our_intermediate_is_seen() -> None:
     assert standing(SENT, (SISTER.subject,), (ROOT.cert, SISTER.cert)).relation == "cousin"
 

@@ -205,6 +205,40 @@ def test_two_intermediates_before_nginx_suggest_its_depth_of_one() -> None:
     assert first(seen("page:invalid", issuers=1, product="nginx")) == "server-crl"
 
 
+def test_internal_error_is_a_callback_that_refuses_without_a_reason_and_not_always_the_depth() -> None:
+    """Apache's check of the depth and stunnel's of the name end in the same alert."""
+    observed = seen("alert:80")
+    assert {c.id for c in diagnosis.rank(observed).candidates[:2]} == {"server-depth", "not-authorised"}
+    assert confidence(observed, "server-depth") < 0.7
+    assert first(seen("alert:80", issuers=2)) == "server-depth"
+    assert first(seen("alert:80", issuers=0)) == "not-authorised"
+
+
+def test_handshake_failure_of_erlang_is_its_verify_fun_as_well_as_its_depth() -> None:
+    one, two = (probed(seen("alert:40", stack="erlang", issuers=issuers), lookalike="alert:48") for issuers in (1, 2))
+    assert [c.id for c in diagnosis.rank(one).candidates[:2]] == ["not-authorised", "server-depth"]
+    assert first(two) == "server-depth"
+
+
+def test_close_of_a_go_server_that_speaks_otherwise_is_a_check_of_its_own() -> None:
+    """etcd looks into its CRL file when the handshake is over, and closes: Go itself would have sent an alert."""
+    observed = probed(seen("close", stack="go"), none="alert:42", lookalike="alert:42")
+    assert {c.id for c in diagnosis.rank(observed).candidates[:2]} == {"revoked", "not-authorised"}
+
+
+def test_chain_that_is_refused_in_another_way_when_whole_lacked_something_all_the_same() -> None:
+    for then in ("alert:80", "alert:44", "close", "denied"):
+        observed = probed(seen("alert:48", "missing-intermediate", relation="gap", key_check="unknown"), whole=then)
+        assert first(observed) == "missing-intermediate"
+
+
+def test_gap_before_a_server_that_lists_the_missing_ca_is_decided_by_sending_it() -> None:
+    alone = seen("alert:48", relation="partial", key_check="unknown", unsent=1)
+    assert first(alone) == "server-trust"
+    assert first(probed(alone, whole="accepted")) == "missing-intermediate"
+    assert first(probed(alone, whole="alert:48")) == "server-trust"
+
+
 def test_clock_that_agrees_clears_the_servers_clock_and_one_that_does_not_accuses_it() -> None:
     assert confidence(seen("page:invalid", clock_skew=3.0), "server-clock") < 0.001
     assert first(seen("page:invalid", clock_skew=-86400.0 * 400)) == "server-clock"

@@ -25,6 +25,16 @@ def test_headline_says_who_how_when_and_why() -> None:
     assert "the client certificate has expired" in headline
 
 
+def test_fault_that_waits_behind_the_gap_is_announced() -> None:
+    """Whoever appends the intermediate should not have to come back to learn of the next fault."""
+    gap = seen("alert:48", "missing-intermediate", relation="gap", key_check="unknown")
+    notes = " | ".join(explain(probed(gap, whole="alert:44")).notes)
+    assert "mending this is not enough" in notes
+    assert "most likely then: revoked" in notes
+    for whole in ("accepted", "alert:48"):
+        assert "not enough" not in " | ".join(explain(probed(gap, whole=whole)).notes)
+
+
 def test_findings_of_the_credential_are_the_evidence_for_their_cause() -> None:
     found = {"expired": (Evidence(text="it expired two days ago"),)}
     cause = explain(seen("alert:45", "expired"), found).causes[0]
