@@ -54,6 +54,7 @@ ANYBODYS_STEP = frozenset({"smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve
 # and answers of others that only ask for a password
 ASKS_FOR_PASSWORD = frozenset({("redis", "-NOAUTH")})
 
+QUOTED = 60  # bytes of what a server said
 # alerts that can only be about a certificate (RFC 8446, Section 6.2; 41 is SSL 3.0's, Mbed TLS still sends it)
 CERTIFICATE_ALERTS = frozenset({41, 42, 43, 44, 45, 46, 48, 116})
 
@@ -288,6 +289,17 @@ def agreed_protocol(transcript: Transcript) -> str | None:
     return agreed if agreed is not None and agreed in getattr(transcript.plan, "alpn", ()) else None
 
 
+def _by_unasked_goodbye(seen: Flights) -> Judgement | None:
+    """Words and a close where nothing was asked are no sign of consent: they may as well say no."""
+    if seen.transcript.plan is None or seen.we_spoke or not seen.server_data or not seen.requested:
+        return None
+    if seen.closed_by_server is None or _idled(seen):
+        return None
+    said = b"".join(e.data or b"" for e in seen.transcript.all(wire.ApplicationData) if e.side is Side.SERVER)
+    told = f"the server said {said[:QUOTED].decode('latin-1')!a} before anything was asked, and closed the connection"
+    return Judgement("undecided", told, 0.6, ground="step")
+
+
 def _by_missing_answer(seen: Flights) -> Judgement | None:
     """What was asked got no whole answer: a ticket before it, or a part of an answer, is no acceptance."""
     if not _unanswered(seen.answer) or not seen.handshake_done or not seen.we_spoke or seen.transcript.plan is None:
@@ -398,6 +410,7 @@ JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_loss,
     _by_close,
     _by_unread_data,
+    _by_unasked_goodbye,
     _by_missing_answer,
     _by_positive_sign,
     _by_our_own_end,

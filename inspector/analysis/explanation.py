@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from inspector.analysis import diagnosis
+from inspector.analysis import diagnosis, schemes
 from inspector.analysis.cause_texts import CAUSE_TEXTS, CauseText, ask_operator
 from inspector.analysis.causes import CLOCK_TOLERANCE
 from inspector.analysis.comparison import NO_CAUSES, faults_that_show
@@ -30,6 +30,7 @@ SHOWN_LEAST = 0.02  # causes below this confidence are left out, beyond the firs
 SHOWN_FIRST = 3
 SHOWN_MOST = 6
 SAME = 2.0  # confidences within this factor are called a tie
+NAMED_SCHEMES = 8  # of those that a server asks for
 OVER_TLS12 = "over TLS 1.2, to be asked"
 
 
@@ -50,6 +51,9 @@ class Explained(NamedTuple):
 ONLY_LATER = "over TLS 1.3 the server could have asked only after the handshake, which many cannot: try --tls-max 1.2"
 AT_A_PROXY = ("ask the operator where TLS ends: at a proxy that does not ask, the page is that of a server behind it, which no "
               "certificate of yours reaches")
+# "none was sent" although one is configured: to configure one is no advice
+KEY_CAUSES = frozenset({"no-certificate", "signature-algorithm"})
+FITS_NO_SCHEME = "no client certificate was sent, because its key fits none of the signature schemes that the server asks for"
 # "none was sent" where nobody asked: another certificate on our side would change nothing
 NOT_ASKED = CauseText(
     "the server wants a client certificate, and did not ask for one in this handshake, so that none was sent",
@@ -60,7 +64,12 @@ NOT_ASKED = CauseText(
 
 def _cause(candidate: Candidate, evidence: tuple[Evidence, ...], family: str, observed: Observed | None = None) -> Cause:
     text = CAUSE_TEXTS.get(candidate.id)
-    if candidate.id == "no-certificate" and observed is not None and observed.requested is False:
+    if candidate.id in KEY_CAUSES and text is not None and observed is not None and observed.scheme_fits is False:
+        wanted = schemes.labels(observed.schemes[:NAMED_SCHEMES])
+        text = text._replace(remedy=f"use a certificate whose key can sign with what the server asks for ({wanted})")
+        if candidate.id == "no-certificate":
+            text = text._replace(summary=FITS_NO_SCHEME)
+    elif candidate.id == "no-certificate" and observed is not None and observed.requested is False:
         tried = observed.tls == "1.2" or any(probe.name == OVER_TLS12 for probe in observed.probes)
         remedy = AT_A_PROXY if tried else NOT_ASKED.remedy
         text = NOT_ASKED._replace(remedy=remedy if observed.has_credential else f"configure one (--cert, --key); then {remedy}")

@@ -284,6 +284,10 @@ class HandshakeConnection(Speaking):
                 if self._ticket and not ticket:
                     ticket = True
                     until = min(until, self.deadlines.after(GRACE + self.round_trip))
+            if self._plaintext and self.plan.application is None:  # a greeting, or last words: a close tells
+                until = self.deadlines.after(GRACE + self.round_trip)
+                while (yield from self.listen(until)):
+                    pass
         if self.loop.now() >= self.deadlines.total:
             raise Over("client", "deadline", "the time for all of it is over")
         self.record.enter(Happening.VERDICT_OVER)

@@ -8,6 +8,7 @@ from inspector.analysis.client_auth import judge
 from inspector.app.result import AppResult
 from inspector.trace import events as ev
 from inspector.trace.phase import Phase
+from inspector.wire import events as wire
 from inspector.wire.events import Side
 from tests.analysis.scenes import ALICE, CA, SERVER, Scene, asked_and_sent, completed, never_asked
 
@@ -56,6 +57,16 @@ def test_a_close_in_the_handshake_after_our_certificate_is_a_rejection(tls13: bo
 def test_a_close_before_anything_was_asked_is_a_rejection(tls13: bool, how: str) -> None:
     judged = judge(completed(tls13=tls13).ended("server", how).transcript)
     assert (judged.verdict, judged.rejected_by, judged.ground) == ("rejected", "close", "close")
+
+
+@BOTH
+def test_words_and_a_close_before_anything_was_asked_are_no_acceptance(tls13: bool) -> None:
+    """'ERR access denied', say. A greeting with the connection left open is a sign of consent, as ever."""
+    said = wire.ApplicationData(Side.SERVER, 1.0, 17, b"ERR access denied")
+    judged = judge(completed(tls13=tls13).add(said).ended("server", "fin").transcript)
+    assert (judged.verdict, judged.ground) == ("undecided", "step")
+    assert "ERR access denied" in judged.rests_on
+    assert verdict(completed(tls13=tls13).add(said)) == ("accepted", None)
 
 
 @BOTH

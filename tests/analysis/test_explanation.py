@@ -121,6 +121,8 @@ def test_key_that_fits_no_scheme_is_said_to_be_why_nothing_was_sent() -> None:
     explained = explain(observed)
     assert [c.id for c in explained.causes[:2]] == ["no-certificate", "signature-algorithm"]
     assert "fits none of the signature schemes" in texts(observed, "signature-algorithm")
+    for cause in explained.causes[:2]:  # to configure one is no advice where one is configured
+        assert "ecdsa_secp256r1_sha256" in cause.remedy
 
 
 def test_difference_to_the_servers_own_files_is_said() -> None:

@@ -183,6 +183,22 @@ def test_a_server_that_closes_after_the_handshake_rejects_by_close() -> None:
     assert {"fin", "close_notify"} >= {end_of(transcript)[1] for transcript in seen}
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_after_unasked_words_a_close_is_listened_for(stays: bool) -> None:
+    """Last words and a greeting begin alike: where nothing is going to be asked, the end of the connection tells."""
+    with server_context(TLS_1_3) as context:
+
+        def speak(sock: socket.socket) -> None:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                tls.sendall(b"ERR access denied\n")
+                if stays:
+                    read_until_closed(tls)
+
+        with Peer(speak) as peer:
+            ends = {end_of(one(plan_for(peer.target, application=None, listen_first=True)))[0] for _ in range(5)}
+    assert ends == {"client" if stays else "server"}
+
+
 def test_a_write_to_a_closed_connection_is_noted() -> None:
     with server_context(TLS_1_2) as context:
 
