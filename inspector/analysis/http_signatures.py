@@ -89,13 +89,21 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature("says-missing", (), "missing", None, "a client certificate is needed",
               r"(no|missing|without|required?|requires|need(s|ed)?|must|present|provide)\b[^.<>{}]{0,40}\b(client|ssl|tls)[ -]?"
               r"(side )?cert|(client|ssl|tls)[ -]?(side )?cert(ificate)?\b[^.<>{}]{0,30}\b(is |was |not )?(required|missing|needed"
-              r"|not sent|not provided|not supplied|not presented)|\bno[- ]certificate\b|mtls (is )?required"),
+              r"|not sent|not provided|not supplied|not presented)|\bno[- ]certificate\b"
+              r"|(mtls|mutual tls|(tls|ssl) client auth(entication)?) (is )?required"
+              r"|requires? (mtls|mutual tls|(tls|ssl) client auth)"),
     Signature("says-invalid", (), "invalid", None, "the client certificate is not valid here",
               r"(client|ssl|tls|peer)[ -]?(side )?cert(ificate)?\b[^.<>{}]{0,40}\b(error|invalid|expired|revoked|untrusted"
-              r"|not trusted|not valid|verif|fail|reject|refus|not authori[sz]ed|unauthori[sz]ed|unknown|not accepted)"
+              r"|not trusted|not valid|mismatch|not allowed|not permitted|not registered|not accepted|not authori[sz]ed"
+              r"|unauthori[sz]ed|verif|fail|reject|refus|unknown)"
               r"|(invalid|bad|untrusted|expired|revoked|unverified)\b[^.<>{}]{0,20}\b(client|ssl|tls|peer)[ -]?(side )?cert"
               r"|cert_(has_expired|revoked|untrusted|not_yet_valid|signature_failure)|unable_to_(get|verify)|self_signed_cert"
               r"|mtls[^.<>{}]{0,30}(fail|error|invalid)"),
+    # words of verifiers, which a proxy may say of *its* server, too: then with 500 or 502
+    Signature("says-not-verified", (400, 401, 403, 422), "invalid", None, "the certificate does not verify",
+              r"\bx509: |\bpkix path|valid certification path|certificate verify failed"
+              r"|(?<!server )\bcertificate (has expired|is not yet valid|revoked|is revoked|signed by unknown)",
+              about_certificate=False),
     Signature("misdirected", (421,), "misdirected", None, "this name is not served over this channel (misdirected request)"),
 )
 

@@ -148,6 +148,8 @@ CODE_CAUSES: dict[int, tuple[str, ...]] = {
 WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"crl[^.<]{0,24}expired|unable_to_get_crl|unable to get (certificate )?crl|revocation (status|list)[^.<]{0,24}unknown",
      ("server-crl", "self-signed", "unknown-ca", "lookalike-ca")),
+    # Go and IIS have one sentence for both kinds of wrong dates
+    (r"expired or (is )?not yet valid", ("expired", "not-yet-valid", "intermediate-expired", "server-clock")),
     (r"not[ _-]?yet[ _-]?valid", ("not-yet-valid", "server-clock")),
     (r"revoked", ("revoked",)),
     (r"(?<!crl )(?<!crl_)(?<!crl_has_)(has |_has_)?expired", ("expired", "intermediate-expired", "server-clock")),

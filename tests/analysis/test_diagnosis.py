@@ -244,6 +244,12 @@ def test_clock_that_agrees_clears_the_servers_clock_and_one_that_does_not_accuse
     assert first(seen("page:invalid", clock_skew=-86400.0 * 400)) == "server-clock"
 
 
+def test_sentence_for_both_kinds_of_wrong_dates_speaks_against_neither() -> None:
+    said, words = causes_in_words("x509: certificate has expired or is not yet valid: current time 2026-11-30 is after 2025-01-01")
+    assert {"expired", "not-yet-valid"} <= set(said)
+    assert confidence(seen("page:invalid", "expired", said=said, said_words=words), "expired") > 0.9
+
+
 def test_words_of_the_reply_outweigh_the_odds() -> None:
     assert first(seen("page:invalid", said=("revoked",), said_words="revoked")) == "revoked"
 
