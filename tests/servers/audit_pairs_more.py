@@ -80,6 +80,17 @@ def client(label: str, **properties: object) -> Callable[[Pki, Running], list[st
     return options
 
 
+def nginx_two_authorities(lab: Lab, trust: str) -> Running:
+    """b.test has clients of its own, and a list of CAs that names theirs."""
+    pki = lab.pki
+    own = f"ssl_certificate {pki['server.pem']}; ssl_certificate_key {pki['server.key']};"
+    own += f"ssl_client_certificate {pki['other-root.pem']}; ssl_verify_client on; return 200;"
+    more = f"ssl_trusted_certificate {pki['root.pem']};"
+    return lab.nginx(
+        "on", trust=trust, more=more, servers=f"server {{ listen 127.0.0.1:PORT ssl; server_name b.test; {own} }}"
+    )
+
+
 def nginx_addresses(lab: Lab, verify: str) -> Running:
     """One name at two addresses."""
     pki = lab.pki
@@ -172,5 +183,14 @@ MORE: tuple[Pair, ...] = (
         lambda lab: lab.postgres("hostssl all all 127.0.0.1/32 trust clientcert=verify-ca"),
         lambda lab: lab.postgres(),
         lambda pki, running: ["--starttls", "postgres", *given("other", "--second-client")(pki, running)],
+    ),
+    Pair(
+        # another name's list says nothing of this one's
+        "REQ-MATCH",
+        "nginx-two-authorities",
+        lambda lab: nginx_two_authorities(lab, "other-root.pem"),
+        lambda lab: nginx_two_authorities(lab, "root.pem"),
+        other(),
+        "ENFORCED",
     ),
 )

@@ -176,8 +176,8 @@ def _spellings(path: str) -> list[str]:
 def late(audit: Auditor) -> Checking:
     """ENF-LATE: is the certificate asked for only after the first handshake?"""
     yield from ()
-    asked = [o for o in audit.outcomes if o.late]
-    early = [o for o in audit.outcomes if o.requested and not o.late]
+    asked = [o for o in audit.own_outcomes if o.late]
+    early = [o for o in audit.own_outcomes if o.requested and not o.late]
     if asked and not early:
         how = "post-handshake authentication (TLS 1.3)" if asked[0].protocol == "TLSv1.3" else "renegotiation (TLS 1.2)"
         return audit.result(

@@ -233,8 +233,19 @@ class Knowledge:
         return ()
 
     @property
+    def own_outcomes(self) -> list[Outcome]:
+        """What handshakes under the audited name came to; another name's server may ask for other things."""
+        return [
+            outcome
+            for outcome in self.outcomes
+            if outcome.transcript is not None
+            and isinstance(outcome.transcript.plan, HandshakePlan)
+            and outcome.transcript.plan.server_name == self.base.server_name
+        ]
+
+    @property
     def requested(self) -> bool:
-        return any(outcome.requested for outcome in self.outcomes)
+        return any(outcome.requested for outcome in self.own_outcomes)
 
     @property
     def alpn_seen(self) -> tuple[str, ...]:

@@ -164,7 +164,7 @@ def lifetime(outcome: Outcome) -> int | None:
 
 def stale(audit: Auditor) -> Checking:
     """ENF-RESUME-STALE: resumption after the certificate's end, and the lifetime of tickets."""
-    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    lifetimes = [value for value in (lifetime(o) for o in audit.own_outcomes) if value is not None]
     longest = max(lifetimes, default=None)
     if audit.inputs.issuer is not None:
         return (yield from _outlive(audit, longest))
@@ -261,7 +261,7 @@ def _ticket_again(audit: Auditor) -> str:
 def tickets(audit: Auditor) -> Checking:
     """PROTO-TICKET: the announced lifetime."""
     yield from ()
-    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    lifetimes = [value for value in (lifetime(o) for o in audit.own_outcomes) if value is not None]
     if not lifetimes:
         return audit.result("PROTO-TICKET", "pass", "no tickets are handed out")
     longest = max(lifetimes)
@@ -292,7 +292,7 @@ def tickets(audit: Auditor) -> Checking:
 
 def early_data(audit: Auditor) -> Checking:
     """PROTO-EARLY: is a request answered from 0-RTT data alone, before our side has proved that it is no replay?"""
-    allowed = [value for value in (_early_limit(o) for o in audit.outcomes) if value]
+    allowed = [value for value in (_early_limit(o) for o in audit.own_outcomes) if value]
     if not audit.inputs.dry_run and (not allowed or "1.3" not in audit.versions):
         return audit.result("PROTO-EARLY", "pass", "the server's tickets allow no early data")
     most = max(allowed, default=0)

@@ -246,7 +246,7 @@ def _replace(result: CheckResult, **changes: Any) -> CheckResult:
 
 def _result(audit: Auditor, notes: list[str]) -> Audited:
     checks = tuple(_waive(audit, result) for result in audit.results)
-    lifetimes = [value for value in (lifetime(o) for o in audit.outcomes) if value is not None]
+    lifetimes = [value for value in (lifetime(o) for o in audit.own_outcomes) if value is not None]
     early = any(c.id == "PROTO-EARLY" and c.status == "finding" for c in checks)
     letter, why = audit_grade.grade(
         checks, with_credential=_good_accepted(audit), ticket_lifetime=max(lifetimes, default=None), early_data=early

@@ -35,10 +35,10 @@ OLD_VERSIONS = (0x0301, 0x0302, 0x0300, 0x0002)
 
 
 def _requests(audit: Auditor) -> list[Any]:
-    """All CertificateRequests that were seen and could be read, parsed: TLS 1.2 and 1.3 may ask differently."""
+    """All CertificateRequests of the audited name that could be read, parsed: TLS 1.2 and 1.3 may ask differently."""
     return [
         message.value
-        for outcome in audit.outcomes
+        for outcome in audit.own_outcomes
         if outcome.transcript is not None
         for message in outcome.transcript.messages(HandshakeType.CERTIFICATE_REQUEST, Side.SERVER)
         if hasattr(message.value, "authorities")
