@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
 from tests.servers.audit_pairs import Pair, given, other
+from tests.servers.audit_pairs import issue as ca
 from tests.servers.pki import CLIENT, DAY, NOW, SERVER, Entity, Pki, issue, key_pem, pem
 from tests.servers.programs import Lab, Running, find
 
@@ -192,5 +193,13 @@ MORE: tuple[Pair, ...] = (
         lambda lab: nginx_two_authorities(lab, "root.pem"),
         other(),
         "ENFORCED",
+    ),
+    Pair(
+        # a day is what Java's servers have by default
+        "ENF-RESUME-STALE",
+        "nginx-a-day",
+        lambda lab: lab.nginx("on", more="ssl_session_timeout 25h;"),
+        lambda lab: lab.nginx("on", more="ssl_session_timeout 24h;"),
+        ca,
     ),
 )

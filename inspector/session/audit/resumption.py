@@ -209,8 +209,8 @@ def _outlive(audit: Auditor, longest: int | None) -> Checking:
     outcome = yield from audit.probe(Shape("its session after its end", audit.path, session=session))
     if control.refused and outcome.accepted and outcome.resumed:
         seconds = longest or 0
-        # nearly every server does this by design: below a day it is worth knowing, from a day on it is worth mending
-        severity: Severity = "medium" if seconds >= DAY else "low" if seconds > HOUR else "info"
+        # nearly every server does this by design: up to a day it is worth knowing, beyond a day it is worth mending
+        severity: Severity = "medium" if seconds > DAY else "low" if seconds > HOUR else "info"
         status = "finding" if severity == "medium" else "pass"
         return audit.result(
             "ENF-RESUME-STALE",
