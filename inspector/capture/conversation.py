@@ -121,7 +121,9 @@ class Conversation:
         comes = start is Start.CLIENT_HELLO or (start is Start.SERVER_HELLO and connection.syn_way is not None)
         session = self._session = Session(connection, client, self._room, keylog, hello_comes=comes)
         if start is Start.RECORDS:
-            session.gap(self._sides[way], 0, at=self._heard[0][2] - connection.opened_at)
+            for side in (way, way ^ 1):  # where nobody saw TCP open, neither side is heard from its beginning
+                if side == way or connection.syn_way is None or self._lost[side]:
+                    session.gap(self._sides[side], 0, at=self._heard[0][2] - connection.opened_at)
         if start is Start.SERVER_HELLO and self._lost[way ^ 1]:  # what it answers
             session.gap(self._sides[way ^ 1], self._lost[way ^ 1], at=self._heard[0][2] - connection.opened_at)
         heard, self._heard = self._heard, []

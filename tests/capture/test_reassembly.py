@@ -9,8 +9,9 @@ import pytest
 
 from inspector.capture import tcp
 from inspector.capture.captured import Captured
+from inspector.session.read import decode
 from inspector.trace import events as ev
-from inspector.wire.events import ApplicationData, Gap, Message, NotTls, OpaqueRecord, Side
+from inspector.wire.events import Alert, ApplicationData, Gap, Message, NotTls, OpaqueRecord, Side
 from tests.capture import forge, known
 from tests.capture.forge import ACK, CLIENT, FIN, RST, SERVER, SYN, Segment
 
@@ -146,6 +147,16 @@ def test_a_connection_that_was_open_already_is_listed() -> None:
     assert captured.server == ("10.0.0.2", 443)
     assert "the beginning of this TLS connection is not in the capture" in captured.notes
     assert captured.transcript.all(OpaqueRecord) or captured.transcript.messages() or captured.transcript.all(ApplicationData)
+
+
+def test_encrypted_alerts_of_a_connection_that_was_open_already_are_not_read_as_words() -> None:
+    """The last record of each side alone, of TLS 1.2: an alert that nobody can open here."""
+    last = {CLIENT: forge.payloads("suricata-tls/tls-cert-noissuer.pcap")[-2][1], SERVER: b"\x17\x03\x03\x00\x20" + bytes(32)}
+    for parts in ([(CLIENT, last[CLIENT])], [(SERVER, last[SERVER]), (CLIENT, last[CLIENT])], [(CLIENT, last[CLIENT])] * 2):
+        (captured,) = forge.read(forge.pcap(forge.packets(forge.conversation(parts, opening=False))))[1]
+        assert captured.transcript.all(Alert) == []
+        assert next(record.alert for record in captured.transcript.all(OpaqueRecord) if record.side is Side.CLIENT)
+        assert decode(captured).row.verdict == "undecided"
 
 
 @pytest.mark.parametrize("way", [CLIENT, SERVER])
