@@ -114,36 +114,73 @@ LINK_LAYERS: dict[int, LinkLayer] = {
 _EXTENSIONS = frozenset((0, 43, 60, 135, 139, 140))
 _FRAGMENT, _AUTHENTICATION = 44, 51
 
+MAX_DATAGRAM = 65_536  # bytes: no IP packet is longer
+# Packets are cut into some dozens of pieces, which come in order or in reverse: more holes are made to keep a reader busy.
+MAX_HOLES = 64
+
 # protocol, source, destination, where the payload begins, where it ends by the IP header (may be past what was captured)
 Inner = tuple[int, bytes, bytes, int, int]
 
 
+class _Datagram:
+    """One packet in pieces: what came of it, and the holes that are left (RFC 815)."""
+
+    __slots__ = ("data", "holes", "size")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.size = MAX_DATAGRAM  # until the last piece says it
+        self.holes = [(0, MAX_DATAGRAM)]
+
+    def put(self, offset: int, piece: bytes) -> bool:
+        """Take in a piece. False where it says other bytes than one before it: it is of another packet with the same number."""
+        end = offset + len(piece)
+        if len(self.data) < end:
+            self.data.extend(bytes(end - len(self.data)))
+        left, known = [], offset
+        for first, last in self.holes:
+            if last <= offset or first >= end:
+                left.append((first, last))
+                continue
+            if known < first and self.data[known:first] != piece[known - offset:first - offset]:
+                return False
+            start, known = max(first, offset), min(last, end)
+            self.data[start:known] = piece[start - offset:known - offset]
+            left += [hole for hole in ((first, start), (known, last)) if hole[0] < hole[1]]
+        if known < end and self.data[known:end] != piece[known - offset:]:
+            return False
+        self.holes = left
+        return True
+
+
 class Fragments:
-    """IP fragments until they are whole. Holds at most ``LIMIT`` packets' worth, the oldest leaves first."""
+    """IP fragments until they are whole. Holds at most ``LIMIT`` packets, the oldest leaves first."""
 
     LIMIT = 64
 
     def __init__(self) -> None:
-        self._held: dict[tuple[bytes, bytes, int, int], tuple[dict[int, bytes], list[int]]] = {}
+        self._held: dict[tuple[bytes, bytes, int, int], _Datagram] = {}
 
     def add(self, key: tuple[bytes, bytes, int, int], offset: int, more: bool, data: bytes) -> bytes | None:
         """The whole payload once the last piece is there (RFC 791, 3.2; RFC 8200, 4.5)."""
-        if key not in self._held and len(self._held) >= self.LIMIT:
-            del self._held[next(iter(self._held))]
-        pieces, size = self._held.setdefault(key, ({}, []))
-        pieces.setdefault(offset, data)
-        if not more:
-            size[:] = [offset + len(data)]
-        if not size or size[0] > 65535:
+        end = offset + len(data)
+        if not data or end > MAX_DATAGRAM:
             return None
-        whole = b""
-        while len(whole) < size[0]:
-            piece = next((piece[len(whole) - at:] for at, piece in pieces.items() if at <= len(whole) < at + len(piece)), None)
-            if piece is None:
-                return None
-            whole += piece
+        held = self._held.get(key)
+        if held is None or not held.put(offset, data):
+            if held is None and len(self._held) >= self.LIMIT:
+                del self._held[next(iter(self._held))]
+            held = self._held[key] = _Datagram()
+            held.put(offset, data)
+        if not more and end < held.size:
+            held.size = end
+            held.holes = [(first, min(last, end)) for first, last in held.holes if first < end]
+        if len(held.holes) > MAX_HOLES:
+            del self._held[key]
+        if held.holes or held.size == MAX_DATAGRAM:
+            return None
         del self._held[key]
-        return whole[:size[0]]
+        return bytes(held.data[:held.size])
 
 
 def _ipv4(data: bytes, pos: int, fragments: Fragments) -> tuple[bytes, Inner] | None:
@@ -183,7 +220,9 @@ def _ipv6(data: bytes, pos: int, fragments: Fragments) -> tuple[bytes, Inner] | 
             protocol, pos = data[pos], pos + 8
             if word & 0xFFF9:
                 whole = fragments.add((source, destination, identity, protocol), word & 0xFFF8, bool(word & 1), data[pos:end])
-                return (whole, (protocol, source, destination, 0, len(whole))) if whole is not None else None
+                if whole is None:
+                    return None
+                data, pos, end = whole, 0, len(whole)
         else:
             break
     return data, (protocol, source, destination, pos, end)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector.capture.link import MAX_HOLES, Fragments, ip_payload
 from tests.capture import forge, known, tshark
 
 WHOLE = forge.whole()
@@ -161,6 +162,40 @@ def test_fragments_of_ipv6_are_put_together() -> None:
             ip += struct.pack(">BBHI", 6, 0, word, number) + piece
             packets.append((segment.at, forge.ethernet(ip), len(ip) + 14))
     assert facts(packets, 1) == WHOLE
+
+
+def test_a_new_packet_with_the_number_of_one_that_stayed_incomplete_is_put_together() -> None:
+    held, key = Fragments(), (b"a", b"b", 1, 6)
+    assert held.add(key, 0, True, b"o" * 16) is None
+    assert held.add(key, 0, True, b"n" * 16) is None
+    assert held.add(key, 8, True, b"n" * 16) is None  # it overlaps, and says the same
+    assert held.add(key, 24, False, b"n" * 4) == b"n" * 28
+
+
+def test_a_packet_in_hostile_pieces_costs_no_more_than_a_few_holes() -> None:
+    held, key = Fragments(), (b"a", b"b", 1, 6)
+    assert held.add(key, 65_504, False, b"x" * 8) is None
+    for offset in range(8, 65_504, 16):
+        assert held.add(key, offset, True, b"x" * 8) is None
+        assert all(len(datagram.holes) <= MAX_HOLES for datagram in held._held.values())
+    assert held.add(key, 65_528, True, b"x" * 800) is None  # longer than a packet can be
+
+
+def test_headers_inside_a_packet_in_pieces_are_passed_over() -> None:
+    segment = forge.SEGMENTS[3]
+    body = b"\x06\0\x01\x04" + bytes(4) + forge.tcp(segment)  # destination options
+    pieces = []
+    for offset in (0, 16):
+        piece = body[:16] if offset == 0 else body[16:]
+        header = struct.pack(">BBHI", 60, 0, offset | (1 if offset == 0 else 0), 7)
+        ip = struct.pack(">IHBB", 0x60000000, 8 + len(piece), 44, 64) + forge.ADDRESSES6[0] + forge.ADDRESSES6[1]
+        pieces.append(ip + header + piece)
+    held = Fragments()
+    assert ip_payload(101, pieces[0], held) is None
+    found = ip_payload(101, pieces[1], held)
+    assert found is not None
+    data, (protocol, _, _, start, end) = found
+    assert (protocol, data[start:end]) == (6, forge.tcp(segment))
 
 
 def test_a_length_of_zero_from_segmentation_offload_means_all_that_was_captured() -> None:
