@@ -288,12 +288,12 @@ class Decoder:
         if kind == _HANDSHAKE:
             self._handshake(half, at, record, content, lock)
         elif kind == _ALERT:
-            self._alert(half, at, content, encrypted=lock is not None)
+            self._alert(half, at, content, encrypted=lock is not None and lock.encrypts)
         elif kind == _CCS:
             self._events.append(ChangeCipherSpec(half.side, at))
             self._negotiation.change_cipher_spec(half.side)
         elif kind == _DATA:
-            self._data(half, at, content, encrypted=lock is not None)
+            self._data(half, at, content, encrypted=lock is not None and lock.encrypts)
         elif content:
             self._events.append(OpaqueRecord(half.side, at, kind, len(content)))
 
@@ -368,7 +368,7 @@ class Decoder:
         if kind == _SERVER_HELLO and isinstance(value, m.ServerHello) and value.is_retry:
             type_ = HandshakeType.HELLO_RETRY_REQUEST
         late = half.finished and ((lock is not None and lock.tls13) or self._halves[half.side.other].finished)
-        self._events.append(Message(half.side, at, type_, body, value, lock is not None, late))
+        self._events.append(Message(half.side, at, type_, body, value, lock is not None and lock.encrypts, late))
         self._negotiation.message(half.side, kind, value)
         if kind == _FINISHED:
             half.finished = True

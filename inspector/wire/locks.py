@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from inspector.wire import keylog as kl
 from inspector.wire.keylog import KeyLog
-from inspector.wire.protection import Aead12, Aead13, CannotOpen, Opener, next_traffic_secret, opener_12
+from inspector.wire.protection import (
+    MAC_SIZES,
+    Aead12,
+    Aead13,
+    CannotOpen,
+    Opener,
+    Unencrypted,
+    next_traffic_secret,
+    opener_12,
+)
 from inspector.wire.records import Record
 from inspector.wire.suites import Suite, suite_parts
 
@@ -103,6 +112,8 @@ class Lock12:
         self.hopeless = (
             version is None or version < 0x0301 or self._suite is None or self._suite.cipher is None or server_random is None
         )
+        cipher = None if self._suite is None else self._suite.cipher
+        self.encrypts = cipher is None or cipher.mode != "null"
 
     @property
     def proven(self) -> bool:
@@ -117,18 +128,29 @@ class Lock12:
     def open(self, record: Record, *, wait: bool) -> Opened | None:
         """The content, None where it cannot be opened; with ``wait``, raises SecretsMissing where a secret may still come."""
         content = self._try(record)
+        if content is None and self._opener is None and self._may_be_plain():
+            assert self._suite is not None
+            self._opener = Unencrypted(MAC_SIZES[self._suite.mac])
+            content = self._try(record)
         if content is not None:
             return Opened(record.type, content)
-        if wait and not self.hopeless and not self._keylog.candidates(kl.CLIENT_RANDOM, self._client_random):
+        if wait and not self.hopeless and not self._has_secrets():
             raise SecretsMissing
         self.lose(1, record)
         return None
 
+    def _has_secrets(self) -> bool:
+        return bool(self._keylog.candidates(kl.CLIENT_RANDOM, self._client_random))
+
+    def _may_be_plain(self) -> bool:
+        """True where nothing is encrypted, and no secret is there to check the MAC with."""
+        return self._suite is not None and self._suite.mac in MAC_SIZES and not self.encrypts and not self._has_secrets()
+
     def _try(self, record: Record) -> bytes | None:
-        if self.hopeless or not self._keylog.count:
-            return None
         if self._opener is not None:
             return _open_at(self._opener, self._search, record)
+        if self.hopeless or not self._keylog.count:
+            return None
         for secret in self._keylog.candidates(kl.CLIENT_RANDOM, self._client_random):
             opener = self._keys(secret)
             content = None if opener is None else _open_at(opener, self._search, record)
@@ -176,7 +198,7 @@ class Lock13:
     from a capture or unreadable for want of its secret.
     """
 
-    tls13 = True
+    tls13 = encrypts = True
     hopeless = False
 
     def __init__(self, keylog: KeyLog, client_random: bytes | None, *, from_client: bool, early: bool = False) -> None:
@@ -281,7 +303,7 @@ class LockUnknown:
     """Protected records of a connection of which too little was seen to know how."""
 
     tls13 = False
-    hopeless = True
+    hopeless = encrypts = True
     proven = numbered = False
 
     def open(self, record: Record, *, wait: bool) -> Opened | None:  # noqa: ARG002

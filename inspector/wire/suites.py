@@ -30,6 +30,9 @@ CIPHERS: dict[str, CipherKind] = {
     "CAMELLIA_128_CBC": CipherKind("camellia", "cbc", 16, 16),
     "CAMELLIA_256_CBC": CipherKind("camellia", "cbc", 32, 16),
     "3DES_EDE_CBC": CipherKind("3des", "cbc", 24, 8),
+    "DES_CBC": CipherKind("des", "cbc", 8, 8),
+    "SEED_CBC": CipherKind("seed", "cbc", 16, 16),
+    "IDEA_CBC": CipherKind("idea", "cbc", 16, 8),
     "RC4_128": CipherKind("rc4", "stream", 16),
     "NULL": CipherKind("null", "null", 0),
 }

@@ -33,9 +33,11 @@ SUITES = [
     (V12, "ECDHE-ECDSA-AES256-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384", "ec-p256"),
     (V12, "AES128-SHA", "TLS_RSA_WITH_AES_128_CBC_SHA", "rsa-2048"),
     (V12, "CAMELLIA256-SHA", "TLS_RSA_WITH_CAMELLIA_256_CBC_SHA", "rsa-2048"),
+    (V12, "SEED-SHA", "TLS_RSA_WITH_SEED_CBC_SHA", "rsa-2048"),
     (V12, "NULL-SHA256", "TLS_RSA_WITH_NULL_SHA256", "rsa-2048"),
     (V11, "ECDHE-RSA-AES256-SHA", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", "rsa-2048"),
     (V10, "ECDHE-RSA-AES128-SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "rsa-2048"),
+    (V10, "IDEA-CBC-SHA", "TLS_RSA_WITH_IDEA_CBC_SHA", "rsa-2048"),
 ]
 OPTIONS = {
     "": 0,
@@ -81,7 +83,21 @@ def test_a_mutual_handshake_is_opened_whole(version: int, suite: str, name: str,
     assert "finished" in labels(events, Side.SERVER)
     assert [chain[0] for chain in chains] == [credentials(kind)[0]] * 2
     assert data == texts
-    assert [(e.side, e.level, e.description, e.encrypted) for e in events if isinstance(e, Alert)] == [(Side.CLIENT, 1, 0, True)]
+    alerts = [(e.side, e.level, e.description, e.encrypted) for e in events if isinstance(e, Alert)]
+    assert alerts == [(Side.CLIENT, 1, 0, "NULL" not in suite)]
+
+
+@pytest.mark.parametrize("suite", ["NULL-SHA256", "NULL-SHA", "NULL-MD5"])
+def test_what_nobody_encrypted_is_read_without_keys(suite: str) -> None:
+    pair = pair_of(V12, suite, "rsa-2048")
+    pair.until_quiet()
+    pair.say(Side.SERVER, b"after")
+    pair.close()
+    events = decode(pair.transcript, [])
+    assert facts(events) == facts(decode(pair.transcript, pair.lines))
+    assert labels(events, Side.CLIENT)[-1] == labels(events, Side.SERVER)[-1] == "finished"
+    assert [e.data for e in events if isinstance(e, ApplicationData)] == [b"after"]
+    assert [e.encrypted for e in events if isinstance(e, Alert)] == [False]
 
 
 @pytest.mark.parametrize(("version", "suite", "name", "kind"), SUITES, ids=str)
