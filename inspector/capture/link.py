@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
+from typing import Literal
 
 _HALF = Struct(">H").unpack_from
 _V4 = Struct(">BxHHHxB").unpack_from
@@ -22,13 +23,22 @@ _USUAL = b"\x08\x00\x45"
 LinkLayer = Callable[[bytes], int]
 
 
+# Tags between an Ethernet header and what it carries, whose last two bytes say what that is: 802.1Q, 802.1ad and their older
+# numbers, Cisco's metadata, VN-Tag (802.1BR)
+_TAGS = {0x8100: 4, 0x88A8: 4, 0x9100: 4, 0x9200: 4, 0x8909: 8, 0x8926: 6}
+_PROVIDER_BACKBONE = 0x88E7  # IEEE 802.1ah: a whole Ethernet frame behind four bytes
+
+
 def _by_ethertype(data: bytes, kind: int, pos: int) -> int:
-    """Follow VLAN tags (802.1Q, 802.1ad), MPLS labels (RFC 3032) and PPPoE (RFC 2516) to an IP packet."""
+    """Follow tags, MPLS labels (RFC 3032) and PPPoE (RFC 2516) to an IP packet."""
     while True:
         if kind in (IPV4, IPV6):
             return pos
-        if kind in (0x8100, 0x88A8, 0x9100, 0x9200) and len(data) >= pos + 4:
-            kind, pos = _HALF(data, pos + 2)[0], pos + 4
+        size = _TAGS.get(kind)
+        if size is not None and len(data) >= pos + size:
+            kind, pos = _HALF(data, pos + size - 2)[0], pos + size
+        elif kind == _PROVIDER_BACKBONE and len(data) >= pos + 18:
+            kind, pos = _HALF(data, pos + 16)[0], pos + 18
         elif kind in (0x8847, 0x8848) and len(data) >= pos + 4:
             bottom = data[pos + 2] & 1
             pos += 4
@@ -83,30 +93,106 @@ def _wifi(data: bytes) -> int:
     """IEEE 802.11 data frames whose contents are not protected."""
     if len(data) < 24 or data[0] & 0x0C != 0x08 or data[0] & 0x40 or data[1] & 0x40:
         return -1
-    pos = 24 + (6 if data[1] & 3 == 3 else 0) + (2 if data[0] & 0x80 else 0)
+    pos = 24 + (6 if data[1] & 3 == 3 else 0)
+    if data[0] & 0x80 and len(data) > pos:  # quality of service
+        aggregated = data[pos] & 0x80
+        pos += 2 + (4 if data[1] & 0x80 else 0)  # HT Control (IEEE 802.11, 9.2.4.6)
+        if aggregated:  # an A-MSDU: its first frame has addresses and a length of its own
+            pos += 14
+    if data[pos:pos + 2] == b"\0\0" and data[pos + 2:pos + 4] == b"\xaa\xaa":  # some cards pad the header to four bytes
+        pos += 2
     return _by_ethertype(data, 0, pos)
 
 
-def _radiotap(data: bytes) -> int:
-    if len(data) < 4:
-        return -1
-    size = int.from_bytes(data[2:4], "little")
-    inner = _wifi(data[size:])
+def _behind(size: int, layer: LinkLayer) -> LinkLayer:
+    """The layer behind a header of a fixed size."""
+    return lambda data: _inner(data, size, layer)
+
+
+def _inner(data: bytes, size: int, layer: LinkLayer) -> int:
+    inner = layer(data[size:])
     return size + inner if inner >= 0 else -1
+
+
+def _radiotap(data: bytes) -> int:
+    return _inner(data, int.from_bytes(data[2:4], "little"), _wifi) if len(data) >= 4 else -1
+
+
+def _avs(data: bytes) -> int:
+    """Headers of old wireless drivers: Prism's is 144 bytes long, AVS's says its length (and comes under Prism's number, too)."""
+    if len(data) < 8:
+        return -1
+    return _inner(data, int.from_bytes(data[4:8], "big") if data[:2] == b"\x80\x21" else 144, _wifi)
+
+
+def _by_number(data: bytes, size: int, link: int) -> int:
+    layer = LINK_LAYERS.get(link)
+    return -1 if layer is None or size < 8 else _inner(data, size, layer)
+
+
+def _ppi(data: bytes) -> int:
+    """Per-Packet Information: its length and the LINKTYPE of what follows, little endian."""
+    return _by_number(data, int.from_bytes(data[2:4], "little"), int.from_bytes(data[4:8], "little")) if len(data) >= 8 else -1
+
+
+def _pktap(data: bytes) -> int:
+    """What macOS captures on all interfaces: its length, the next record's type, the LINKTYPE of what follows, in host's order."""
+    if len(data) < 12:
+        return -1
+    order: Literal["little", "big"] = "little" if data[3] == 0 else "big"
+    return _by_number(data, int.from_bytes(data[:4], order), int.from_bytes(data[8:12], order))
+
+
+def _nflog(data: bytes) -> int:
+    """Linux's netfilter log: attributes of (length, type, value), of which one is the IP packet."""
+    pos = 4
+    while len(data) >= pos + 4:
+        size, kind = int.from_bytes(data[pos:pos + 2], "little"), int.from_bytes(data[pos + 2:pos + 4], "little")
+        if kind == 9:  # NFULA_PAYLOAD
+            return pos + 4
+        if size < 4:
+            return -1
+        pos += size + 3 & ~3
+    return -1
+
+
+def _pflog(data: bytes) -> int:
+    """OpenBSD's packet filter log: it says its length, without the padding to four bytes."""
+    return data[0] + 3 & ~3 if data else -1
+
+
+def _snap(data: bytes) -> int:
+    return _by_ethertype(data, 0, 0)
+
+
+def _pppoe(data: bytes) -> int:
+    return _by_ethertype(data, 0x8864, 0)
 
 
 LINK_LAYERS: dict[int, LinkLayer] = {
     0: _null,  # BSD loopback
     1: _ethernet,
+    6: _behind(14, _snap),  # Token Ring, without a routing field
     9: _ppp,
+    10: _behind(13, _snap),  # FDDI
     12: _raw, 14: _raw, 101: _raw,
     50: _ppp,  # PPP in HDLC-like framing
+    51: _pppoe,
+    100: _snap,  # LLC over ATM (RFC 2684)
     104: _cisco_hdlc,
     105: _wifi,
     108: _null,  # OpenBSD loopback
+    109: _behind(12, _raw),  # OpenBSD's view into IPsec
     113: _cooked,
+    117: _pflog,
+    119: _avs,
     127: _radiotap,
+    163: _avs,
+    192: _ppi,
+    204: _behind(1, _ppp),  # with a byte that says who sent it
     228: _raw, 229: _raw,  # raw IPv4, raw IPv6
+    239: _nflog,
+    258: _pktap,
     276: _cooked_v2,
 }
 
@@ -245,7 +331,17 @@ def ip_payload(link: int, data: bytes, fragments: Fragments) -> tuple[bytes, Inn
             return None
         version = data[pos] >> 4
         found = _ipv4(data, pos, fragments) if version == 4 else _ipv6(data, pos, fragments) if version == 6 else None
+        if found is not None and found[1][0] == _AUTHENTICATION:
+            found = _authenticated(*found)
         if found is None or found[1][0] not in (IPV4_IN_IP, IPV6_IN_IP):
             return found
         data, pos = found[0], found[1][3]
     return None
+
+
+def _authenticated(data: bytes, inner: Inner) -> tuple[bytes, Inner] | None:
+    """What stands behind an Authentication Header (RFC 4302, 2), which IPv4 knows as a protocol and not as an extension."""
+    _, source, destination, pos, end = inner
+    if len(data) < pos + 2:
+        return None
+    return data, (data[pos], source, destination, pos + (data[pos + 1] + 2) * 4, end)

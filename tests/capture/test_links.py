@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.capture.link import MAX_HOLES, Fragments, ip_payload
+from inspector.capture.link import LINK_LAYERS, MAX_HOLES, Fragments, ip_payload
 from tests.capture import forge, known, tshark
 
 WHOLE = forge.whole()
@@ -20,6 +20,7 @@ def facts(packets: list[forge.Packet], link: int) -> list[known.Fact]:
     return known.facts(captured)
 
 
+SNAP = b"\xaa\xaa\x03\0\0\0\x08\0"
 WRAPS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
     "Ethernet": (1, forge.ethernet),
     "VLAN": (1, lambda ip: forge.ethernet(ip, b"\x81\x00\x00\x05")),
@@ -42,9 +43,41 @@ WRAPS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
     "Cisco HDLC": (104, lambda ip: b"\x0f\0\x08\0" + ip),
     "802.11": (105, lambda ip: b"\x08\x01" + bytes(22) + b"\xaa\xaa\x03\0\0\0\x08\0" + ip),
     "802.11 with radiotap": (127, lambda ip: b"\0\0\x08\0\0\0\0\0\x88\x01" + bytes(24) + b"\xaa\xaa\x03\0\0\0\x08\0" + ip),
+    "802.11 with HT Control": (105, lambda ip: b"\x88\x81" + bytes(28) + SNAP + ip),
+    "802.11, aggregated": (105, lambda ip: (
+        b"\x88\x01" + bytes(22) + b"\x80\0" + bytes(12) + struct.pack(">H", len(ip) + 8) + SNAP + ip)),
+    "802.11 with radiotap, padded": (127, lambda ip: b"\0\0\x09\0\x02\0\0\0\x20\x88\x01" + bytes(26) + SNAP + ip),
+    "802.11 with Prism's header": (119, lambda ip: b"\x44\0\0\0\x90\0\0\0" + bytes(136) + b"\x08\x01" + bytes(22) + SNAP + ip),
+    "802.11 with AVS's header": (163, lambda ip: (
+        b"\x80\x21\x10\x01\0\0\0\x40" + bytes(56) + b"\x08\x01" + bytes(22) + SNAP + ip)),
+    "Per-Packet Information": (192, lambda ip: b"\0\0\x08\0\x01\0\0\0" + forge.ethernet(ip)),
+    "PKTAP": (258, lambda ip: struct.pack("<III", 108, 1, 1) + bytes(96) + forge.ethernet(ip)),
+    "netfilter log": (239, lambda ip: (
+        b"\x02\0\0\x05" + struct.pack("<HHI", 8, 1, 8) + struct.pack("<HHI", 5, 10, 0) + struct.pack("<HH", len(ip) + 4, 9) + ip)),
+    "packet filter log": (117, lambda ip: b"\x3d\x02\0\0" + bytes(60) + ip),
+    "OpenBSD's view into IPsec": (109, lambda ip: b"\x02\0\0\0" + bytes(8) + ip),
+    "PPPoE alone": (51, lambda ip: b"\x11\0\0\x01" + struct.pack(">H", len(ip) + 2) + b"\x00\x21" + ip),
+    "PPP with direction": (204, lambda ip: b"\x01\xff\x03\x00\x21" + ip),
+    "FDDI": (10, lambda ip: b"\x50" + bytes(12) + SNAP + ip),
+    "Token Ring": (6, lambda ip: b"\x10\x40" + bytes(12) + SNAP + ip),
+    "ATM": (100, lambda ip: SNAP + ip),
+    "provider backbone": (1, lambda ip: bytes(12) + b"\x88\xe7\0\0\0\x01" + forge.ethernet(ip)),
+    "VN-Tag": (1, lambda ip: forge.ethernet(ip, b"\x89\x26\0\0\0\x01")),
+    "Cisco's metadata": (1, lambda ip: forge.ethernet(ip, b"\x89\x09\x01\x01\0\x01\0\x05")),
+    "authentication header": (1, lambda ip: forge.ethernet(
+        struct.pack(">BBHHHBBH", 0x45, 0, 24 + len(ip), 1, 0, 64, 51, 0) + ip[12:20] + b"\x06\x04" + bytes(22) + ip[20:])),
     "IP in IP": (1, lambda ip: forge.ethernet(
         struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(ip), 1, 0, 64, 4, 0, bytes(4), bytes(4)) + ip)),
 }
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", [name for name, (link, _) in WRAPS.items() if link > 1])
+def test_tshark_sees_what_is_behind_the_link_layer(name: str, tmp_path: Path) -> None:
+    link, wrap = WRAPS[name]
+    path = tmp_path / "link.pcap"
+    path.write_bytes(forge.pcap(forge.packets(forge.SEGMENTS, wrap), link))
+    assert tshark.tshark("-r", str(path), "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tcp.stream").split() == ["0"]
 
 
 @pytest.mark.parametrize("name", WRAPS)
@@ -76,6 +109,22 @@ TUNNELS: dict[str, Callable[[bytes], bytes]] = {
     "VXLAN at the port of old": lambda ip: in_udp(8472, b"\x08\0\0\0\0\0\x2a\0" + forge.ethernet(ip, b"\x81\0\0\x05")),
     "Geneve": lambda ip: in_udp(6081, b"\x02\0\x65\x58\0\0\x2a\0" + bytes(8) + forge.ethernet(ip)),
     "Geneve, IP": lambda ip: in_udp(6081, b"\0\0\x08\0\0\0\x2a\0" + ip),
+    "VXLAN with a group policy": lambda ip: in_udp(4789, b"\x88\0\0\x07\0\0\x2a\0" + forge.ethernet(ip)),
+    "VXLAN with a next protocol": lambda ip: in_udp(4790, b"\x0c\0\0\x01\0\0\x2a\0" + ip),
+    "GTP": lambda ip: in_udp(2152, struct.pack(">BBHI", 0x30, 255, len(ip), 7) + ip),
+    "GTP with an extension": lambda ip: in_udp(
+        2152, struct.pack(">BBHI", 0x34, 255, len(ip) + 8, 7) + b"\0\x01\0\x85\x01\0\0\0" + ip),
+    "L2TP": lambda ip: in_udp(1701, b"\0\x02\0\x01\0\x02\xff\x03\0\x21" + ip),
+    "L2TP with all fields": lambda ip: in_udp(
+        1701, b"\x4a\x02" + struct.pack(">HHHHHH", len(ip) + 20, 1, 2, 0, 0, 2) + b"\0\0" + b"\xff\x03\0\x21" + ip),
+    "PPTP": lambda ip: carried(47, b"\x30\x01\x88\x0b" + struct.pack(">HHI", len(ip) + 2, 1, 1) + b"\x21" + ip),
+    "PPTP with an acknowledgement": lambda ip: carried(
+        47, b"\x30\x81\x88\x0b" + struct.pack(">HHII", len(ip) + 2, 1, 1, 1) + b"\x21" + ip),
+    "EtherIP": lambda ip: carried(97, b"\x30\0" + forge.ethernet(ip)),
+    "MPLS in GRE": lambda ip: carried(47, b"\0\0\x88\x47\0\x01\0\x40\0\x02\x01\x40" + ip),
+    "MPLS in UDP": lambda ip: in_udp(6635, b"\0\x02\x01\x40" + ip),
+    "WCCP": lambda ip: carried(47, b"\0\0\x88\x3e\0\0\0\0" + ip),
+    "TZSP": lambda ip: in_udp(37008, b"\x01\0\0\x01\x0a\x01\xc8\0\x01" + forge.ethernet(ip)),
     "VXLAN in GRE": lambda ip: carried(47, b"\0\0\x08\0" + in_udp(4789, b"\x08\0\0\0\0\0\x2a\0" + forge.ethernet(ip))[14:]),
 }
 OTHERS_PORT = "VXLAN at the port of old"  # which TShark takes for OTV
@@ -104,7 +153,7 @@ def test_tunnels_cut_anywhere_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("packet", [
-    carried(47, b"\x40\0\x08\0" + bytes(40)), carried(47, b"\0\x01\x88\x0b" + bytes(40)),  # source routes; PPTP
+    carried(47, b"\x40\0\x08\0" + bytes(40)), carried(47, b"\0\x01\x88\x0b" + bytes(40)),  # source routes; PPTP's alone
     carried(47, b"\0\0\x86\xff" + bytes(40)), in_udp(4789, b"\0" * 40), in_udp(6081, b"\xc0" + bytes(40)),
 ])
 def test_what_is_no_tunnel_that_is_known_is_passed_over(packet: bytes) -> None:
@@ -213,7 +262,7 @@ def test_an_unknown_link_type_is_noted() -> None:
     assert reader.notes == (f"{len(forge.SEGMENTS)} packets have link type 147, which is not known here",)
 
 
-@pytest.mark.parametrize("link", [0, 1, 9, 50, 101, 104, 105, 108, 113, 127, 228, 229, 276])
+@pytest.mark.parametrize("link", sorted(LINK_LAYERS))
 def test_packets_cut_anywhere_do_no_harm(link: int) -> None:
     wrap = next((wrap for number, wrap in WRAPS.values() if number == link), bytes)
     packet = wrap(forge.ipv4(forge.SEGMENTS[3]))
