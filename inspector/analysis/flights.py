@@ -10,7 +10,7 @@ from inspector.trace import events as ev
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
-from inspector.wire.messages import CertificateRequest, ServerHello, certificate_of
+from inspector.wire.messages import CertificateRequest, RawPublicKey, ServerHello, certificate_of
 from inspector.wire.registry import AlertDescription, HandshakeType
 
 CLOSE_NOTIFY, USER_CANCELED = AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
@@ -236,7 +236,7 @@ def _sent(
     requested: bool | None,
 ) -> bool | None:
     if certificate is not None:
-        return bool(chain_of(certificate))
+        return bool(chain_of(certificate)) or isinstance(certificate.value, RawPublicKey)
     if not requested or request is None:
         return requested  # nobody sends one who was not asked
     # where only the server's bytes are known to be missing, what would tell of the client's is among them: acknowledgements

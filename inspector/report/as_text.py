@@ -169,6 +169,8 @@ NAMES_SHOWN = 20
 def _sent(part: Any) -> str:
     if not part.sent:
         return "nothing" if part.sent is False else "cannot be told"
+    if not part.sent_chain:
+        return "a raw public key, no certificate"
     leaf, more = part.sent_chain[0], len(part.sent_chain) - 1
     with_chain = "alone, without intermediates" if not more else f"with {more} more certificate{'s' if more > 1 else ''}"
     return f"{leaf.subject}, issued by {leaf.issuer}, {with_chain}"

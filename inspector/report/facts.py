@@ -66,6 +66,10 @@ def _certificate(message: m.Certificate) -> str:
     return f"{leaf.title} ({count})"
 
 
+def _raw_public_key(message: m.RawPublicKey) -> str:
+    return f"a raw public key instead of certificates ({len(message.spki)} bytes)"
+
+
 def _compressed(message: m.CompressedCertificate) -> str:
     how = f"{message.algorithm.label}, {message.uncompressed_length} bytes unpacked"
     return f"{_certificate(message.certificate)}, {how}" if message.certificate else f"{how}: {message.problem}"
@@ -105,6 +109,7 @@ FACTS: dict[type, Callable[[Any], str]] = {
     m.ServerHello: _server_hello,
     m.EncryptedExtensions: _encrypted_extensions,
     m.Certificate: _certificate,
+    m.RawPublicKey: _raw_public_key,
     m.CompressedCertificate: _compressed,
     m.CertificateRequest: _certificate_request,
     m.CertificateVerify: _certificate_verify,

@@ -99,6 +99,8 @@ def where(report: Report) -> str:
 def _ours(report: Report) -> str:
     auth, captured = report.client_auth, report.capture is not UNSET
     if auth is UNSET or not auth.sent_chain:
+        if auth is not UNSET and auth.sent:
+            return "the client's raw public key"  # nothing here sends one, so it was captured
         unread = captured and auth is not UNSET and auth.sent is None
         return "the client" if unread else f"{'the client' if captured else 'you'} without a certificate"
     whose = "the client's" if captured else "your"

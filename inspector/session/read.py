@@ -134,13 +134,17 @@ class Reading:
     def _diagnosis(self, transcript: Transcript, auth: ClientAuth) -> Any:
         if not self._options.diagnose:
             return msgspec.UNSET
-        missing = lost(transcript)
-        if auth.sent is None and any(missing):  # causes are about the certificate that was sent, or about none
+        missing, unknown = lost(transcript), ""  # causes are about the certificate that was sent, or about none
+        if auth.sent is None and any(missing):
+            unknown = f"{missing.words}: whether a certificate was sent, and which, is not known, so no cause is ranked"
+        elif auth.sent and not auth.sent_chain:
+            unknown = "the client sent a raw public key (RFC 7250), which no certificate vouches for, so no cause is ranked"
+        if unknown:
             rejected = auth.verdict == "rejected"
             return DiagnosisPart(
                 side="server_rejected_client" if rejected else "nobody", causes=(),
                 headline=f"{'The server rejected the client' if rejected else 'No cause can be told'}: {auth.rests_on}",
-                notes=(f"{missing.words}: whether a certificate was sent, and which, is not known, so no cause is ranked",),
+                notes=(unknown,),
             )
         from inspector.session import diagnose
 

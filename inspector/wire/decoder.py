@@ -357,7 +357,7 @@ class Decoder:
     def _message(self, half: _Half, at: float, kind: int, body: bytes, record_version: int, lock: Lock | None) -> None:
         value: Any
         try:
-            context = self._negotiation.context(record_version, lock)
+            context = self._negotiation.context(half.side, record_version, lock)
             if kind in m.REPEATED and len(body) <= m.REMEMBERED_BYTES:
                 value = m.parse_again(kind, body, context)
             else:

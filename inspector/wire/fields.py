@@ -82,6 +82,12 @@ def _certificate(certificate: m.Certificate) -> dict[str, Any]:
     return shown | {"certificates": [jsonable(entry) for entry in certificate.entries]}
 
 
+def _raw_public_key(message: m.RawPublicKey) -> dict[str, Any]:
+    shown: dict[str, Any] = {} if message.context is None else {"context": message.context.hex()}
+    sha256 = hashlib.sha256(message.spki).hexdigest()
+    return shown | {"raw_public_key": {"length": len(message.spki), "spki_sha256": sha256, "der": base64_of(message.spki)}}
+
+
 def _certificate_request(request: m.CertificateRequest) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if request.context is None:
@@ -197,6 +203,7 @@ _SPECIAL: dict[type, Callable[[Any], Any]] = {
     m.EncryptedExtensions: _encrypted_extensions,
     m.Certificate: _certificate,
     m.CertificateEntry: _certificate_entry,
+    m.RawPublicKey: _raw_public_key,
     m.CertificateRequest: _certificate_request,
     m.CertificateVerify: _without_none,
     m.ServerKeyExchange: _without_none,

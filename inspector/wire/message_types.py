@@ -113,6 +113,13 @@ class Certificate(NamedTuple):
         return tuple(entry.der for entry in self.entries)
 
 
+class RawPublicKey(NamedTuple):
+    """A Certificate message with a bare SubjectPublicKeyInfo instead of certificates (RFC 7250, Section 3)."""
+
+    context: bytes | None
+    spki: bytes
+
+
 class CompressedCertificate(NamedTuple):
     """RFC 8879, Section 4. ``certificate`` is None where it could not be unpacked; ``problem`` then says why."""
 

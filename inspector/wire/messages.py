@@ -30,6 +30,7 @@ from inspector.wire.message_types import (
     KeyUpdate,
     NewSessionTicket,
     Opaque,
+    RawPublicKey,
     ServerHello,
     ServerKeyExchange,
 )
@@ -39,7 +40,7 @@ from inspector.wire.registry import HandshakeType as H
 __all__ = [
     "HELLO_RETRY_RANDOM", "Certificate", "CertificateEntry", "CertificateRequest", "CertificateStatus", "CertificateVerify",
     "ClientHello", "ClientKeyExchange", "CompressedCertificate", "Context", "Empty", "EncryptedExtensions", "Finished", "KeyUpdate",
-    "NewSessionTicket", "Opaque", "ServerHello", "ServerKeyExchange", "certificate_of",
+    "NewSessionTicket", "Opaque", "RawPublicKey", "ServerHello", "ServerKeyExchange", "certificate_of",
     "is_tls13", "parse",
 ]
 
@@ -49,10 +50,13 @@ def is_tls13(version: int) -> bool:
 
 
 class Context(NamedTuple):
-    """What a parser must know: ``version`` as negotiated, or supposed; ``key_exchange`` such as "ECDHE_RSA" up to TLS 1.2."""
+    """What a parser must know: ``version`` as negotiated, or supposed; ``key_exchange`` such as "ECDHE_RSA" up to TLS 1.2;
+    ``raw_public_key`` where both agreed that the sender's Certificate holds one (RFC 7250).
+    """
 
     version: int = 0x0303
     key_exchange: str = ""
+    raw_public_key: bool = False
 
     @property
     def tls13(self) -> bool:
@@ -102,6 +106,16 @@ def _server_hello(cursor: Cursor, _: Context) -> ServerHello:
 
 def _encrypted_extensions(cursor: Cursor, _: Context) -> EncryptedExtensions:
     return EncryptedExtensions(x.read_extensions(cursor, Place.ENCRYPTED))
+
+
+def _certificate_message(cursor: Cursor, context: Context) -> Certificate | RawPublicKey:
+    if context.raw_public_key and not context.tls13:
+        key = cursor.vector(3)
+        return RawPublicKey(None, key) if key else Certificate(None, ())
+    certificate = _certificate(cursor, context)
+    if context.raw_public_key and len(certificate.entries) == 1:
+        return RawPublicKey(certificate.context, certificate.entries[0].der)
+    return certificate
 
 
 def _certificate(cursor: Cursor, context: Context) -> Certificate:
@@ -233,7 +247,7 @@ PARSERS: dict[int, Callable[[Cursor, Context], Any]] = {
     H.NEW_SESSION_TICKET: _new_session_ticket,
     H.END_OF_EARLY_DATA: _empty,
     H.ENCRYPTED_EXTENSIONS: _encrypted_extensions,
-    H.CERTIFICATE: _certificate,
+    H.CERTIFICATE: _certificate_message,
     H.SERVER_KEY_EXCHANGE: _server_key_exchange,
     H.CERTIFICATE_REQUEST: _certificate_request,
     H.SERVER_HELLO_DONE: _empty,

@@ -28,15 +28,16 @@ class Negotiation:
         self.retried = False
         self.locks: dict[Side, Lock | None] = {Side.CLIENT: None, Side.SERVER: None}
         self._context: m.Context | None = None  # once a ServerHello said it
+        self._raw_public_keys: set[Side] = set()  # who sends one instead of certificates
 
     @property
     def tls13(self) -> bool:
         return self.version is not None and m.is_tls13(self.version)
 
-    def context(self, record_version: int, lock: Lock | None) -> m.Context:
+    def context(self, side: Side, record_version: int, lock: Lock | None) -> m.Context:
         """What parsing the next message needs; without a ServerHello, what the record lets one suppose."""
         if self._context is not None:
-            return self._context
+            return self._context._replace(raw_public_key=True) if side in self._raw_public_keys else self._context
         return m.Context(0x0304 if lock is not None and lock.tls13 else record_version)
 
     def client_hello(self, hello: m.ClientHello) -> None:
@@ -47,6 +48,7 @@ class Negotiation:
     def server_hello(self, hello: m.ServerHello) -> None:
         self.version, self.suite = hello.version, hello.cipher_suite
         self._context = m.Context(self.version, suite_parts(self.suite).key_exchange)
+        self._raw_public_keys = _raw_public_keys(hello.extensions)
         if hello.is_retry:
             self.retried = True
             self.locks[Side.CLIENT] = None  # early data is rejected, the second ClientHello is plain
@@ -94,6 +96,8 @@ class Negotiation:
                 self.client_hello(value)
             elif isinstance(value, m.ServerHello):
                 self.server_hello(value)
+        elif isinstance(value, m.EncryptedExtensions):
+            self._raw_public_keys = _raw_public_keys(value.extensions)
         elif not isinstance(lock, Lock13):
             return
         elif kind == HandshakeType.FINISHED:
@@ -102,3 +106,12 @@ class Negotiation:
             lock.end_of_early_data()
         elif kind == HandshakeType.KEY_UPDATE:
             lock.update()
+
+
+_RAW_PUBLIC_KEY = 2
+_CERTIFICATE_TYPES = ((Side.CLIENT, ExtensionType.CLIENT_CERTIFICATE_TYPE), (Side.SERVER, ExtensionType.SERVER_CERTIFICATE_TYPE))
+
+
+def _raw_public_keys(extensions: tuple[x.Extension, ...]) -> set[Side]:
+    """The sides that send a raw public key, by what the server chose (RFC 7250, Section 4.2)."""
+    return {side for side, kind in _CERTIFICATE_TYPES if x.find(extensions, kind) == (_RAW_PUBLIC_KEY,)}
