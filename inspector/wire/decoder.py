@@ -118,7 +118,7 @@ class Decoder:
 
     def _can_skim(self, half: _Half) -> bool:
         lock = self._negotiation.locks[half.side]
-        return lock is not None and lock.numbered and not half.joined
+        return lock is not None and lock.numbered and not half.joined and not half.splitter.skipping
 
     def pass_over(self, side: Side, data: bytes | memoryview) -> bool:
         """Bytes of a side while records are skimmed; they may change after the next call. True where to read on."""
@@ -135,6 +135,7 @@ class Decoder:
             if skimmer is None or lock is None:
                 continue
             passed, piece = skimmer.stop()
+            half.splitter.skip(skimmer.rest)
             lock.lose(passed.records)
             self._events.append(ApplicationData(half.side, at, max(0, passed.size - OVERHEAD * passed.records), None))
             if piece:

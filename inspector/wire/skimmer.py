@@ -43,7 +43,7 @@ class Skimmer:
         self.key_update = False  # there may be one in the last piece
         self._skip = 0  # bytes that are still to come of a record that was counted
         self._records = self._size = 0  # before the last piece
-        self._piece: bytes | memoryview = b""
+        self._piece: bytes | memoryview = begun  # nothing else to read where no bytes come
         self._first = 0  # where the first record begins in the last piece
         self._inside = Passed(0, 0)  # what begins in it
 
@@ -68,6 +68,11 @@ class Skimmer:
         self._begun = bytes(piece[at:])
         self._skip += max(0, at - end)
         self._piece, self._inside = piece, Passed(records, size)
+
+    @property
+    def rest(self) -> int:
+        """Bytes that are still to come of a record that began before the last piece: reading goes on behind them."""
+        return self._skip if self._first == len(self._piece) else 0
 
     def stop(self) -> tuple[Passed, bytes]:
         """What was passed before the last piece, and the last piece from its first record on."""

@@ -34,6 +34,15 @@ class Splitter:
         self._buffer.clear()
         return begun
 
+    @property
+    def skipping(self) -> bool:
+        """True in the middle of a record that is passed over."""
+        return self._skip > 0
+
+    def skip(self, count: int) -> None:
+        """Pass over the next bytes: they are the end of a record."""
+        self._skip = count
+
     def stop(self) -> None:
         """Read no more."""
         self._stopped = True

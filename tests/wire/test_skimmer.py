@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
+from inspector.wire.events import Alert, ApplicationData, Side
 from inspector.wire.records import HEADER
 from inspector.wire.skimmer import KEPT_BELOW, KEY_UPDATE, ROW, Passed, Skimmer
+from tests.wire.live import Pair, context
 
 FULL = 16_401  # bytes of the payload of a full record in TLS 1.3
 
@@ -76,3 +79,43 @@ def test_a_short_record_cut_in_two_is_kept_until_it_is_whole(length: int) -> Non
     passed, last = skimmer.stop()
     assert passed == whole([length] * 4)
     assert last == records([length])
+
+
+@given(rows, st.lists(st.integers(1, 20_000), min_size=1, max_size=8))
+def test_reading_goes_on_at_a_record_wherever_the_last_piece_ended(row: list[tuple[int, int]], cuts: list[int]) -> None:
+    sizes = [length for length, count in row for _ in range(count)]
+    data = records(sizes)
+    skimmer = Skimmer(b"")
+    at = 0
+    for cut in cuts:
+        skimmer.feed(data[at : at + cut])
+        at += cut
+    passed, last = skimmer.stop()
+    left = (last + data[at:])[skimmer.rest :]
+    assert left == records(sizes[passed.records :])
+    assert passed.size == sum(sizes[: passed.records])
+
+
+@pytest.mark.parametrize("piece", [100, 1448, 5000, 16_406])
+def test_an_alert_is_opened_behind_a_record_in_whose_middle_reading_went_on(piece: int) -> None:
+    pair = Pair(*(context(SSL.TLS_METHOD, "ec-p256", version=SSL.TLS1_3_VERSION, suite="TLS_AES_128_GCM_SHA256") for _ in range(2)))
+    pair.until_quiet()
+    pair.say(Side.CLIENT, b"first")
+    decoder = pair.decoder
+    decoder.events()
+    assert decoder.skim()
+    data = b""
+    for say in (*[lambda: pair.client.send(bytes(16_000))] * 3, pair.client.shutdown):
+        say()
+        data += pair.client.bio_read(1 << 20)
+    for at in range(0, len(data), piece):
+        if at >= 20_000:
+            decoder.feed(Side.CLIENT, data[at : at + piece], 0.0)
+            continue
+        decoder.pass_over(Side.CLIENT, data[at : at + piece])
+        if at + piece >= 20_000:
+            decoder.read_on(0.0)
+            if decoder.skim():
+                decoder.read_on(0.0)
+    events = decoder.events()
+    assert [type(event) for event in events if not isinstance(event, ApplicationData)] == [Alert]
