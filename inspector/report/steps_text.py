@@ -43,7 +43,8 @@ def steps_section(page: Page, report: Report, *, verbose: bool = False, explain:
         else:
             _application(page, step, style)
     for opaque in handshake.opaque_records:
-        _step_line(page, None, opaque.sender, "(not opened)", str(opaque.bytes), f"{opaque.count} encrypted records", 0)
+        records = f"{opaque.count} encrypted record{'' if opaque.count == 1 else 's'}"
+        _step_line(page, None, opaque.sender, "(not opened)", str(opaque.bytes), records, 0)
 
 
 def _say(page: Page, style: _Style, *sentences: str) -> None:
