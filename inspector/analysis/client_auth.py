@@ -19,40 +19,19 @@ transcript cannot tell an application's 404 to us from its 404 to everybody, so 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.analysis import encrypted, flights
+from inspector.analysis.answer_judges import by_http, by_protocol
 from inspector.analysis.flights import Flights
-from inspector.analysis.http_signatures import REFUSALS, Signature, asks_for_password, challenge, find_signature
+from inspector.analysis.http_signatures import Signature
+from inspector.analysis.judgement import Ground, Judgement, RejectedBy, Verdict, When, accepted
 from inspector.analysis.lost import answer_lost
 from inspector.trace import events as ev
 from inspector.trace.phase import Phase
 from inspector.trace.transcript import Transcript
 from inspector.wire import events as wire
 from inspector.wire.events import Side
-
-Verdict = Literal["not_requested", "accepted", "rejected", "undecided"]
-RejectedBy = Literal["tls_alert", "close", "http", "protocol"]
-When = Literal["handshake", "renegotiation", "post_handshake"]
-# what a verdict rests on
-Ground = Literal[
-    "yes",  # a plain success, or the protocol's own yes
-    "anybody",  # a protocol's yes to a step that needs no certificate
-    "alert",  # a TLS alert
-    "words",  # the application speaks of certificates, or of who we are
-    "status",  # the application's answer, which does not say what it thinks of the certificate
-    "close",  # a close where nothing had been asked
-    "step",  # a close or a reset that came only in answer to the first step
-    "no-answer",  # none to the first step until the deadline, or a part of one
-    "compared",  # the difference that our certificate made (``comparison``)
-    "sign",  # TLS alone: a ticket, the server's Finished
-    "none",
-]
-EXPLICIT = frozenset({"yes", "alert", "words", "close"})
-# protocols whose first step (EHLO, CAPABILITY, FEAT...) is served to whoever asks
-ANYBODYS_STEP = frozenset({"smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve", "irc", "xmpp"})
-# and answers of others that only ask for a password
-ASKS_FOR_PASSWORD = frozenset({("redis", "-NOAUTH")})
 
 QUOTED = 60  # bytes of what a server said
 # alerts that can only be about a certificate (RFC 8446, Section 6.2; 41 is SSL 3.0's, Mbed TLS still sends it)
@@ -85,132 +64,11 @@ class ClientAuth(NamedTuple):
     ground: Ground = "none"
 
 
-class Judgement(NamedTuple):
-    """What one judge says."""
-
-    verdict: Verdict
-    rests_on: str
-    confidence: float
-    rejected_by: RejectedBy | None = None
-    alert: wire.Alert | None = None
-    signature: Signature | None = None
-    ground: Ground = "none"
-
-
-def _accepted(seen: Flights, rests_on: str, confidence: float, ground: Ground) -> Judgement:
-    """Acceptance, in the words that fit: nobody can be accepted who was never asked."""
-    return _taken(seen, rests_on, confidence)._replace(ground=ground)
-
-
-def _let_in(seen: Flights, rests_on: str, confidence: float) -> Judgement:
-    """An answer that is neither a plain success nor a refusal."""
-    return _accepted(seen, f"{rests_on}: {NOT_SAID}" if seen.sent else rests_on, confidence, "status")
-
-
-def _taken(seen: Flights, rests_on: str, confidence: float) -> Judgement:
-    if seen.requested is False:
-        return Judgement("not_requested", f"no CertificateRequest in this connection; {rests_on}", confidence)
-    if seen.requested is None and not seen.resumed and not seen.sent:
-        return Judgement("undecided", f"{rests_on}, but whether a certificate was asked for could not be read", 0.3)
-    if seen.resumed and not seen.requested:
-        return Judgement("accepted", f"{rests_on}, on a resumed session (the server asks nobody again)", confidence)
-    if seen.sent is None:
-        told = f"{rests_on}; whether a certificate was sent is not in the capture"
-        return Judgement("accepted", told, min(confidence, encrypted.TLS_ONLY))
-    without = "" if seen.sent else ", without a certificate"
-    return Judgement("accepted", rests_on + without, confidence)
-
-
 def _by_withholding(seen: Flights) -> Judgement | None:
     judged = seen.transcript.last(ev.Judged)
     if judged is None or not judged.withheld:
         return None
     return Judgement("undecided", "the server was not verified, so our flight never left", 1.0)
-
-
-# refusals without a reason: what the status says, and how sure it is that the certificate is meant
-BY_STATUS: dict[int, tuple[str, float]] = {
-    401: ("the server does not take us for anybody it knows, and names no other way to log in", 0.8),
-    403: ("the server refuses this identity, or the lack of one", 0.8),
-}
-NOT_SAID = "TLS let us in; whether the application took the certificate is not said"
-
-
-def _http_refusal(seen: Flights, status: int) -> Judgement | None:
-    """A refusal by status alone, without a signature. Only a server that asked is taken to mean the certificate."""
-    if status not in BY_STATUS:
-        return None
-    said, confidence = BY_STATUS[status]
-    if seen.requested is False and not seen.resumed:
-        told = f"no CertificateRequest in this connection; HTTP {status} without one"
-        return Judgement("not_requested", told, 0.7, ground="status")
-    return Judgement("rejected", f"HTTP {status}: {said}", confidence, "http", ground="words")
-
-
-def _signed_refusal(seen: Flights, reply: Any, signature: Signature) -> Judgement | None:
-    """A refusal whose words or shape are known. A page that misses what was sent is not believed in that."""
-    certain = signature.about_certificate and signature.meaning in ("missing", "invalid", "late_request_failed")
-    if not certain and seen.requested is False:
-        return None
-    said = f"HTTP {reply.status}: the server says that {signature.summary}"
-    if signature.meaning == "missing" and seen.sent:
-        said += "; one was sent, and did not reach the application"
-    elif certain and seen.requested is False:
-        said += "; nobody asked for one in this handshake"
-    return Judgement("rejected", said, 0.95 if certain else 0.8, "http", signature=signature, ground="words")
-
-
-def _by_http(seen: Flights) -> Judgement | None:
-    result = seen.answer
-    reply = getattr(result, "http", None)
-    if reply is None:
-        return None
-    signature = find_signature(reply)
-    refused = _signed_refusal(seen, reply, signature) if signature is not None and signature.meaning in REFUSALS else None
-    if refused is not None:
-        return refused
-    scheme = challenge(reply) if reply.status == 401 else None
-    if scheme is not None:
-        told = f"HTTP 401 asks for another proof of identity ({scheme}), not for a certificate"
-        return _accepted(seen, told, 0.5, "status")
-    if signature is None:
-        refusal = _http_refusal(seen, reply.status)
-        if refusal is not None:
-            return refusal
-    return _by_other_status(seen, reply)
-
-
-def _by_other_status(seen: Flights, reply: Any) -> Judgement:
-    """An answer that is no refusal of the certificate. Only a plain success says that we are served."""
-    status = reply.status
-    if status == 429:
-        return Judgement("undecided", "HTTP 429: the server limits our rate and has not judged the request", 0.5, ground="status")
-    if status == 400 and seen.requested is not False:
-        # our request is minimal and well-formed; but a missing parameter is answered in the same way as a missing certificate
-        told = "HTTP 400 without a word about certificates: the certificate or the request may be meant"
-        return Judgement("undecided", told, 0.5, ground="status")
-    if 200 <= status < 300:
-        if asks_for_password(reply):
-            return _let_in(seen, f"the server answered HTTP {status}, with a page that asks for a password", 0.4)
-        if not reply.complete:
-            return _accepted(seen, f"the server answered HTTP {status}, and its answer was cut off", 0.8, "yes")
-        return _accepted(seen, f"the server answered HTTP {status}", 0.98, "yes")
-    return _let_in(seen, f"the server answered HTTP {status}", 0.5)
-
-
-def _by_protocol(seen: Flights) -> Judgement | None:
-    result = seen.answer
-    if result is None or getattr(result, "http", None) is not None or result.accepted is None:
-        return None
-    said = f"{result.protocol}: {result.summary}"
-    anybodys = result.protocol in ANYBODYS_STEP or (result.protocol, result.status) in ASKS_FOR_PASSWORD
-    if result.accepted and anybodys and seen.requested:
-        return _accepted(seen, f"{said} (which anybody is told: TLS let us in, and no more is said)", 0.5, "anybody")
-    if result.accepted:
-        return _accepted(seen, said, 0.95, "yes")
-    if seen.requested is False and not seen.resumed:
-        return Judgement("not_requested", f"no CertificateRequest in this connection; {said}", 0.6, ground="words")
-    return Judgement("rejected", said, 0.9, "protocol", ground="words")
 
 
 def _by_alert(seen: Flights) -> Judgement | None:
@@ -358,16 +216,16 @@ def _by_unread_data(seen: Flights) -> Judgement | None:
     data = [event for event in seen.transcript.all(wire.ApplicationData) if event.side is Side.SERVER]
     if seen.transcript.plan is not None or not seen.server_data or not seen.requested or any(event.data for event in data):
         return None
-    return _accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", encrypted.TLS_ONLY, "sign")
+    return accepted(seen, f"the server sent application data; {encrypted.NOT_VISIBLE}", encrypted.TLS_ONLY, "sign")
 
 
 def _by_positive_sign(seen: Flights) -> Judgement | None:
     if seen.server_data:
-        return _accepted(seen, "the server sent application data", 0.7, "sign")
+        return accepted(seen, "the server sent application data", 0.7, "sign")
     if seen.ticket_after_finished:
-        return _accepted(seen, "the server issued a session ticket after our Finished", 0.8, "sign")
+        return accepted(seen, "the server issued a session ticket after our Finished", 0.8, "sign")
     if seen.server_finished_last:
-        return _accepted(seen, "the server finished the handshake after seeing our flight", 0.85, "sign")
+        return accepted(seen, "the server finished the handshake after seeing our flight", 0.85, "sign")
     if seen.handshake_done and seen.requested is False:
         return Judgement("not_requested", "the handshake was completed without a CertificateRequest", 0.9)
     return None
@@ -402,8 +260,8 @@ def _by_silence(seen: Flights) -> Judgement:
 
 JUDGES: tuple[Callable[[Flights], Judgement | None], ...] = (
     _by_withholding,
-    _by_http,
-    _by_protocol,
+    by_http,
+    by_protocol,
     _by_alert,
     _by_client_alert,
     _by_sizes,

@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 from inspector.analysis import flights
 from inspector.analysis.audit_outcome import fingerprint
 from inspector.analysis.causes import CAUSES, SERVER_FAULTS
-from inspector.analysis.client_auth import ClientAuth, Ground, RejectedBy, Verdict
+from inspector.analysis.client_auth import ClientAuth
+from inspector.analysis.judgement import Ground, RejectedBy, Verdict
 from inspector.analysis.observations import Observed
 from inspector.trace.transcript import Transcript
 

@@ -101,13 +101,15 @@ def _lifetime(leaf: Certificate, now: float) -> list[Finding]:
     return found
 
 
-def _weak_key(certificate: Certificate) -> str | None:
+def weak_key(certificate: Certificate) -> str | None:
+    """The certificate and its key, where that is too short; else None."""
     least = SMALLEST_BITS.get(certificate.key_type or "")
     bits = certificate.key_bits
     return f"{certificate.title}: {certificate.key_type} of {bits} bits" if least and bits and bits < least else None
 
 
-def _weak_signature(certificate: Certificate) -> str | None:
+def weak_signature(certificate: Certificate) -> str | None:
+    """The certificate and its signature, where that uses SHA-1 or older, and somebody else made it; else None."""
     name = certificate.signature_algorithm or ""
     weak = not certificate.is_self_issued and any(word in name for word in WEAK_HASHES)
     return f"{certificate.title}: {name}" if weak else None
@@ -115,8 +117,8 @@ def _weak_signature(certificate: Certificate) -> str | None:
 
 def _strength(path: Sequence[Certificate]) -> list[Finding]:
     rows = (
-        ("weak-key", [_weak_key(c) for c in path], "a key is too short", "use RSA of at least 2048 bits, or P-256"),
-        ("weak-signature", [_weak_signature(c) for c in path], "a signature uses SHA-1 or older", "reissue with SHA-256"),
+        ("weak-key", [weak_key(c) for c in path], "a key is too short", "use RSA of at least 2048 bits, or P-256"),
+        ("weak-signature", [weak_signature(c) for c in path], "a signature uses SHA-1 or older", "reissue with SHA-256"),
     )
     return [
         Finding(id=id_, severity="high", summary=summary, evidence=tuple(Evidence(t) for t in texts if t), remedy=remedy)

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from inspector.app.http_message import Headers, Outcome, Request, value_of
 from inspector.cli import run
 from inspector.cli.request_files import read_input
-from inspector.cli.request_output import Output
+from inspector.cli.request_output import REDIRECTS, Output
 from inspector.errors import UsageError
 from inspector.target import HTTPS_PORT
 from inspector.trace import events as ev
@@ -22,7 +22,6 @@ from inspector.trace.transcript import Transcript
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
 PATTERN = re.compile(r"\\.|%%|%\{([a-z_]+:)?([A-Za-z0-9_.-]+)\}|%header\{([^}]*)\}|%(?:output|time)\{[^}]*\}")
 STREAMS = ("stdout", "stderr")
-REDIRECTS = range(300, 400)
 
 
 class Transfer(NamedTuple):

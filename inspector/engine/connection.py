@@ -20,7 +20,7 @@ from OpenSSL import SSL, crypto
 from inspector.engine import beneath
 from inspector.engine.context import Collected, client_context, lowered_for_credential, weaknesses
 from inspector.plan import HandshakePlan, Session, Trust
-from inspector.trace.events import CertificateError, EngineError, HandshakeDone, Judged, SecretLine
+from inspector.trace.events import NAME_MISMATCHES, CertificateError, EngineError, HandshakeDone, Judged, SecretLine
 
 CIPHERTEXT = 256 * 1024  # bytes taken out of OpenSSL in one go
 PLAINTEXT = 16 * 1024  # bytes decrypted in one go
@@ -65,9 +65,6 @@ class ResumableSession(NamedTuple):
 
     def __repr__(self) -> str:
         return "ResumableSession(...)"
-
-
-NAME_MISMATCHES = frozenset({62, 63, 64})  # X509_V_ERR_HOSTNAME_, EMAIL_, IP_ADDRESS_MISMATCH
 
 
 class _Engine:

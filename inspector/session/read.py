@@ -327,7 +327,7 @@ class Verifier:
         opinion = self._opinion(chain, name, transcript.started)
         if not opinion.judged:
             return
-        errors = [error for error in opinion.errors if error.code not in HOST_MISMATCHES]
+        errors = [error for error in opinion.errors if error.code not in ev.NAME_MISMATCHES]
         at = max((event.at for event in transcript.events), default=0.0)
         for error in opinion.errors:
             transcript.append(ev.CertificateError(at, error.depth, error.code, error.name, error.certificate))
@@ -349,10 +349,6 @@ class Verifier:
             min((date for date in dates if date > now), default=float("inf")),
         )
         return opinion
-
-
-# X509_V_ERR_HOSTNAME_MISMATCH, _EMAIL_MISMATCH, _IP_ADDRESS_MISMATCH
-HOST_MISMATCHES = frozenset((62, 63, 64))
 
 
 def _dates(certificates: Iterable[bytes]) -> list[float]:

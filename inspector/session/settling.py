@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from inspector.analysis import flights
-from inspector.analysis.client_auth import EXPLICIT, ClientAuth, agreed_protocol, judge
+from inspector.analysis.client_auth import ClientAuth, agreed_protocol, judge
 from inspector.analysis.comparison import Settled, answer_of, compare, faults_that_show
+from inspector.analysis.judgement import EXPLICIT
 from inspector.analysis.observations import Observed, ProbeSeen
 from inspector.plan import Channel, Conversation, HandshakePlan, Step, TlsVersion
 from inspector.session.gathering import Facts

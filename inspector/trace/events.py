@@ -55,6 +55,10 @@ class PhaseEntered(NamedTuple):
     phase: Phase
 
 
+# codes of errors about the name and not the chain: X509_V_ERR_HOSTNAME_MISMATCH, _EMAIL_MISMATCH, _IP_ADDRESS_MISMATCH
+NAME_MISMATCHES = frozenset({62, 63, 64})
+
+
 class CertificateError(NamedTuple):
     """One error of OpenSSL's verification of the server: X509_V_ERR number, depth (0: the server's own certificate)."""
 

@@ -22,7 +22,6 @@ from inspector.wire import messages
 from inspector.wire.events import Side
 
 DAY = 86400.0
-NAME_MISMATCHES = frozenset({62, 63, 64})  # X509_V_ERR_HOSTNAME_, EMAIL_, IP_ADDRESS_MISMATCH
 PUBLIC_LIFETIME_DAYS = 398
 ENDS: tuple[tuple[float, Severity, str], ...] = (
     (0.0, "high", "has expired"),
@@ -85,7 +84,7 @@ def _chain_faults(shown: _Shown) -> list[str]:
     leaf = shown.chain[0]
     errors = shown.outcome.transcript.all(ev.CertificateError) if shown.outcome.transcript is not None else []
     if shown.name:  # OpenSSL was asked for the audited name
-        errors = [error for error in errors if error.code not in NAME_MISMATCHES]
+        errors = [error for error in errors if error.code not in ev.NAME_MISMATCHES]
     facts = [f"depth {e.depth}: {e.name} ({e.code})" for e in errors]
     if shown.name and not hostname.explain(leaf, shown.name).matches:
         facts.append("the certificate does not hold this name")

@@ -8,6 +8,7 @@ from typing import Any
 from inspector.analysis.audit_outcome import Outcome
 from inspector.analysis.audit_reference import BY_ID, remedy
 from inspector.analysis.findings import CheckResult, Evidence, Severity
+from inspector.analysis.verification import weak_key, weak_signature
 from inspector.app import steps
 from inspector.credentials.model import Credential
 from inspector.der import certificate
@@ -200,7 +201,7 @@ def _named(shape: Shape) -> list[str]:
 def _is_weak(credential: Credential) -> bool:
     """A certificate that OpenSSL refuses at its usual security level: a SHA-1 signature, or a short key."""
     cert = certificate.parse(credential.leaf)
-    return "sha1" in (cert.signature_algorithm or "").lower() or (cert.key_type == "RSA" and (cert.key_bits or 0) < 2048)
+    return bool(weak_key(cert) or weak_signature(cert))
 
 
 def _shown(header: str, value: str) -> str:
